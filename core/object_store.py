@@ -1,0 +1,187 @@
+"""The S3-compatible store, behind the few verbs that the project needs.
+
+Two clients: one talks to the store, the other only signs links, with the address under which data
+owners reach it (the host is part of the signature).
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from core.settings import MIB, Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+CHUNK = MIB
+PART_BYTES = 16 * MIB  # S3 allows 10,000 parts: files of up to 156 GiB
+
+
+def tenant_prefix(tenant_id: str) -> str:
+    return f"tenants/{tenant_id}/"
+
+
+def dataset_prefix(tenant_id: str, dataset_id: str) -> str:
+    """Everything that belongs to a dataset lies under this prefix."""
+    return f"{tenant_prefix(tenant_id)}datasets/{dataset_id}/"
+
+
+def job_prefix(tenant_id: str, job_id: str) -> str:
+    """Everything that belongs to a job lies under this prefix."""
+    return f"{tenant_prefix(tenant_id)}jobs/{job_id}/"
+
+
+class ObjectStore:
+    """One bucket. Safe to share between threads."""
+
+    def __init__(self, client: "S3Client", signer: "S3Client", bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+        self._signer = signer
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        secret = settings.s3_secret_access_key
+
+        def client(endpoint: str | None) -> "S3Client":
+            return boto3.client(
+                "s3",
+                endpoint_url=endpoint,
+                region_name=settings.s3_region,
+                aws_access_key_id=settings.s3_access_key_id,
+                aws_secret_access_key=secret.get_secret_value() if secret else None,
+                config=Config(
+                    signature_version="s3v4",
+                    s3={"addressing_style": "path"},
+                    # Stores other than AWS refuse the trailing checksums that are the default.
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                    retries={"mode": "standard", "max_attempts": 4},
+                    connect_timeout=5,
+                    read_timeout=60,
+                    max_pool_connections=50,
+                ),
+            )
+
+        return cls(
+            client(settings.s3_endpoint_url),
+            client(settings.s3_public_endpoint_url or settings.s3_endpoint_url),
+            settings.s3_bucket,
+        )
+
+    def ensure_bucket(self) -> None:
+        """Create the bucket if it is not there."""
+        try:
+            self.client.head_bucket(Bucket=self.bucket)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in {"404", "NoSuchBucket"}:
+                raise
+            self.client.create_bucket(Bucket=self.bucket)
+
+    def check(self) -> None:
+        """Raise unless the store answers for the bucket."""
+        self.client.head_bucket(Bucket=self.bucket)
+
+    def put_bytes(
+        self, key: str, data: bytes, content_type: str = "application/octet-stream"
+    ) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
+
+    def get_bytes(self, key: str) -> bytes:
+        return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def put_file(
+        self,
+        path: Path,
+        key: str,
+        content_type: str = "application/octet-stream",
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> str:
+        """Store a file and return its SHA-256 in hexadecimal."""
+        self.client.upload_file(
+            str(path),
+            self.bucket,
+            key,
+            ExtraArgs={"ContentType": content_type},
+            Callback=on_bytes,
+        )
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def get_file(self, key: str, path: Path, on_bytes: Callable[[int], None] | None = None) -> None:
+        self.client.download_file(self.bucket, key, str(path), Callback=on_bytes)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        for page in self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        ):
+            for entry in page.get("Contents", []):
+                yield entry["Key"]
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Delete every object whose key starts with `prefix` and return how many there were."""
+        if not prefix.startswith("tenants/") or prefix.count("/") < 4:
+            raise ValueError(f"refusing to delete everything below {prefix!r}")
+        count = 0
+        for key in list(self.keys(prefix)):
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+            count += 1
+        return count
+
+    def presigned_get(self, key: str, filename: str, content_type: str, seconds: int) -> str:
+        """A link to one object, always a download under `filename`, never a page."""
+        return self._signer.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self.bucket,
+                "Key": key,
+                "ResponseContentDisposition": f'attachment; filename="{filename}"',
+                "ResponseContentType": content_type,
+            },
+            ExpiresIn=seconds,
+        )
+
+    def multipart(self, key: str, content_type: str) -> "MultipartUpload":
+        return MultipartUpload(self, key, content_type)
+
+
+class MultipartUpload:
+    """One object written part by part in bounded memory; nothing is visible until `complete`."""
+
+    def __init__(self, store: ObjectStore, key: str, content_type: str) -> None:
+        self._client = store.client
+        self._bucket = store.bucket
+        self._key = key
+        self._parts: list[CompletedPartTypeDef] = []
+        self._id = self._client.create_multipart_upload(
+            Bucket=self._bucket, Key=key, ContentType=content_type
+        )["UploadId"]
+
+    def write_part(self, data: bytes) -> None:
+        """Store the next part; every part but the last must hold at least 5 MiB."""
+        number = len(self._parts) + 1
+        answer = self._client.upload_part(
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._id,
+            PartNumber=number,
+            Body=data,
+        )
+        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+
+    def complete(self) -> None:
+        self._client.complete_multipart_upload(
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._id,
+            MultipartUpload={"Parts": self._parts},
+        )
+
+    def abort(self) -> None:
+        self._client.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._id)

@@ -1,0 +1,26 @@
+"""What went wrong, in the form in which owners read it: in an HTTP error or on a failed job."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A stable code, a sentence that says what to do next, and the field or file at fault."""
+
+    code: str
+    message: str
+    param: str | None = None
+    retryable: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Refused(Exception):
+    """The owner's input cannot be used. The API answers with `status`."""
+
+    def __init__(self, code: str, message: str, param: str | None = None, status: int = 422):
+        super().__init__(message)
+        self.problem = Problem(code, message, param)
+        self.status = status

@@ -1,0 +1,165 @@
+"""The schema. Owners see tenants' datasets, jobs and artifacts; workers see steps.
+
+A step is the unit that a worker claims: the ingestion of a dataset, or one part of a job. It
+carries the lease. Datasets and jobs carry what owners are told.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, MetaData, Text, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+JSON = dict[str, Any]
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  declared by SQLAlchemy
+        str: Text,
+        datetime: DateTime(timezone=True),
+        JSON: JSONB,
+        list[str]: JSONB,
+        list[int]: JSONB,
+    }
+
+
+class Tenant(Base):
+    __tablename__ = "tenants"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ApiKey(Base):
+    """A bearer key. Only its HMAC is stored; `hint` is the part that may be shown."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    name: Mapped[str]
+    hint: Mapped[str]
+    digest: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Dataset(Base):
+    __tablename__ = "datasets"
+    __table_args__ = (Index("ix_datasets_tenant_id_id", "tenant_id", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    name: Mapped[str]
+    status: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    upload_key: Mapped[str]
+    canonical_prefix: Mapped[str | None]
+    # The summary of the ingestion: layout, classes, counts, image_shape, test_split, notes.
+    summary: Mapped[JSON | None]
+    error: Mapped[JSON | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ready_at: Mapped[datetime | None]
+
+
+class Job(Base):
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_tenant_id_id", "tenant_id", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
+    status: Mapped[str]
+    phase: Mapped[str | None]
+    # As the owner wrote it ("8/255"); `core.epsilon` gives the exact number.
+    epsilon: Mapped[str]
+    label_map: Mapped[list[int] | None]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    budget_seconds: Mapped[int]
+    progress: Mapped[float] = mapped_column(default=0.0)
+    metrics: Mapped[JSON] = mapped_column(default=dict)
+    estimated_finish_at: Mapped[datetime | None]
+    evaluation: Mapped[JSON | None]
+    error: Mapped[JSON | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+
+    dataset: Mapped[Dataset] = relationship(lazy="raise")
+
+
+class Step(Base):
+    """One claimable piece of work and its lease.
+
+    `lease_token` counts the claims: every write of a worker names the token it was given, so a
+    worker that was thought dead cannot overwrite its successor.
+    """
+
+    __tablename__ = "steps"
+    __table_args__ = (
+        Index("ix_steps_queued", "pool", "queued_at", postgresql_where="status = 'queued'"),
+        Index("ix_steps_running", "lease_expires_at", postgresql_where="status = 'running'"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    dataset_id: Mapped[str] = mapped_column(
+        ForeignKey("datasets.id", ondelete="CASCADE"), index=True
+    )
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"), index=True)
+    kind: Mapped[str]
+    pool: Mapped[str]
+    status: Mapped[str]
+    # What tells the steps of one kind apart, such as the victim and the seed of an evaluation.
+    payload: Mapped[JSON] = mapped_column(default=dict)
+    result: Mapped[JSON | None]
+    progress: Mapped[float] = mapped_column(default=0.0)
+    checkpoint_key: Mapped[str | None]
+    queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    lease_owner: Mapped[str | None]
+    lease_token: Mapped[int] = mapped_column(default=0)
+    lease_expires_at: Mapped[datetime | None]
+    lost_count: Mapped[int] = mapped_column(default=0)
+
+
+class Artifact(Base):
+    __tablename__ = "artifacts"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    kind: Mapped[str]
+    name: Mapped[str]
+    content_type: Mapped[str]
+    object_key: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Event(Base):
+    """What happened to a dataset or a job, written in the transaction that made it so."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    subject_id: Mapped[str] = mapped_column(index=True)
+    type: Mapped[str]
+    data: Mapped[JSON] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

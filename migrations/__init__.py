@@ -1,0 +1,1 @@
+"""Alembic migrations of the schema in `core.tables`, oldest first; nothing else."""
