@@ -1,1 +1,70 @@
+"""The paper "Learning to Confuse" as a plain PyTorch library.
 
+Here live the generators, the victims, Algorithm 2, the 8-bit perturbation and the honest
+evaluation: arrays in, arrays out. Nothing here knows HTTP, a queue, a database, an object store or
+a job. `import engine` costs nothing: torch is loaded when a name that needs it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.checkpoint import generator_from_checkpoint as generator_from_checkpoint
+    from engine.evaluate import VictimReport as VictimReport
+    from engine.evaluate import train_victim as train_victim
+    from engine.measures import largest_change as largest_change
+    from engine.measures import psnr as psnr
+    from engine.measures import targeted_success as targeted_success
+    from engine.plan import PlanError as PlanError
+    from engine.plan import Progress as Progress
+    from engine.plan import TrainingPlan as TrainingPlan
+    from engine.plan import TrainingStopped as TrainingStopped
+    from engine.plan import integer_bound as integer_bound
+    from engine.protect import BoundBroken as BoundBroken
+    from engine.protect import protect_images as protect_images
+    from engine.protect import quantise as quantise
+    from engine.recipes import choose_victims as choose_victims
+    from engine.recipes import recipe as recipe
+    from engine.trained import CurvePoint as CurvePoint
+    from engine.trained import Summary as Summary
+    from engine.trained import TrainedGenerator as TrainedGenerator
+    from engine.training import train_generator as train_generator
+
+_HOME = {
+    "BoundBroken": "protect",
+    "CurvePoint": "trained",
+    "PlanError": "plan",
+    "Progress": "plan",
+    "Summary": "trained",
+    "TrainedGenerator": "trained",
+    "TrainingPlan": "plan",
+    "TrainingStopped": "plan",
+    "VictimReport": "evaluate",
+    "choose_victims": "recipes",
+    "generator_from_checkpoint": "checkpoint",
+    "integer_bound": "plan",
+    "largest_change": "measures",
+    "protect_images": "protect",
+    "psnr": "measures",
+    "quantise": "protect",
+    "recipe": "recipes",
+    "targeted_success": "measures",
+    "train_generator": "training",
+    "train_victim": "evaluate",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"engine.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

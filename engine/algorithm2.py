@@ -1,0 +1,112 @@
+"""Algorithm 2 of the paper: one trial of the memory-efficient procedure.
+
+    for a mini-batch (x, y):
+        theta' <- theta - alpha * grad_theta L(f_theta(x + g'(x)), y)    pseudo-update
+        g'     <- g'    + beta  * grad_g'    L(f_theta'(x), y)           ascend (8: eta(y), descend)
+        theta  <- theta - alpha * grad_theta L(f_theta(x + g(x)), y)     real update
+    g <- g'
+
+g stays frozen during a trial, so the victim's trajectory does not depend on what g' becomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from engine.bilevel import (
+    Weights,
+    descend,
+    image_hypergradient,
+    outer_objective,
+    victim_gradient,
+)
+
+
+@dataclass(frozen=True)
+class TrialSettings:
+    """What a trial needs besides networks and data; the fields of a plan that it reads."""
+
+    victim_lr: float
+    label_map: Tensor | None
+    bounded: bool
+    first_order: bool
+
+
+@dataclass(frozen=True)
+class StepFigures:
+    """What one mini-batch showed: the victim's loss on x + g(x), and the outer objective."""
+
+    victim_loss: float
+    outer: float
+
+
+def protected(g: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """x + g(x), clamped to [0, 1]: what the victim is shown during training."""
+    noise: Tensor = g(x, y)
+    return (x + noise).clamp(0.0, 1.0)
+
+
+def run_trial(
+    g: nn.Module,
+    g_prime: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    victim: nn.Module,
+    theta: Weights,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    settings: TrialSettings,
+    after_step: Callable[[StepFigures], None] | None = None,
+) -> Weights:
+    """Run one trial; changes g_prime and its optimizer, and returns the victim's last weights.
+
+    Args:
+        g: the frozen generator; not changed. The caller copies g_prime into it afterwards.
+        g_prime: the generator that learns.
+        optimizer: of g_prime's parameters.
+        victim: the imaginary victim without running statistics.
+        theta: its weights at the start of the trial.
+        batches: pairs x (B, C, H, W) float in [0, 1] and y (B,) int64.
+        settings: learning rate, label map and the form of the outer objective.
+        after_step: called after every mini-batch; may raise to stop.
+    """
+    alpha = settings.victim_lr
+    for x, y in batches:
+        targets = None if settings.label_map is None else settings.label_map[y]
+
+        # Pseudo-update of theta, and the ascent of g' through it.
+        x_prime = protected(g_prime, x, y)
+        if settings.first_order:
+            at_image, outer = _first_order_gradient(victim, theta, x_prime, y)
+        else:
+            objective = outer_objective(y, targets, bounded=settings.bounded)
+            at_image, outer = image_hypergradient(victim, theta, x_prime, x, y, alpha, objective)
+        optimizer.zero_grad(set_to_none=True)
+        x_prime.backward(at_image)
+        optimizer.step()
+
+        # Real update of theta, on the frozen generator's images.
+        with torch.no_grad():
+            x_frozen = protected(g, x, y)
+        loss, gradient = victim_gradient(victim, theta, x_frozen, y)
+        theta = descend(theta, gradient, alpha)
+
+        if after_step is not None:
+            after_step(StepFigures(victim_loss=float(loss), outer=float(outer)))
+    return theta
+
+
+def _first_order_gradient(
+    victim: nn.Module, theta: Weights, x_prime: Tensor, y: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Warm start, not in the paper: g' lowers the victim's own loss on the protected images.
+
+    What the victim can fit through the noise it need not learn from the image. It costs no double
+    backward, and gives the bilevel objective a noise worth differentiating.
+    """
+    image = x_prime.detach().requires_grad_()
+    loss = torch.nn.functional.cross_entropy(torch.func.functional_call(victim, theta, (image,)), y)
+    (at_image,) = torch.autograd.grad(loss, image)
+    return at_image, loss.detach()

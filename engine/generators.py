@@ -1,0 +1,157 @@
+"""Perturbation generators: x -> epsilon * tanh(...), in the shape of x.
+
+All are fully convolutional: 1 or 3 channels, any height and width from 8. The image is padded at
+its right and bottom edges (the edge pixels repeated) to a multiple of the network's stride, and the
+noise is cropped back. Normalisation is GroupNorm: its statistics come from one image, so training
+and protecting compute the same function and an image's noise does not depend on its batch-mates.
+(The published code has BatchNorm, in train mode for g' and in eval mode for g.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, pad
+
+SMALLEST_SIDE = 8
+STRIDE = 16
+_CLASS_CHANNELS = 16
+_CLASS_SIDE = 8
+
+
+def _norm(channels: int) -> nn.Module:
+    return nn.GroupNorm(min(8, channels), channels)
+
+
+def _down(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), _norm(outputs), nn.ReLU()
+    )
+
+
+def _up(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1), _norm(outputs), nn.ReLU()
+    )
+
+
+class ClassMaps(nn.Module):
+    """One learned map per class, resized to the stage it is joined to."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.maps = nn.Parameter(
+            torch.randn(num_classes, _CLASS_CHANNELS, _CLASS_SIDE, _CLASS_SIDE)
+        )
+
+    def forward(self, hidden: Tensor, y: Tensor) -> Tensor:
+        """`hidden` (B, c, h, w) with the maps of `y` (B,) as further channels."""
+        maps = self.maps[y]
+        if maps.shape[2:] != hidden.shape[2:]:
+            maps = interpolate(maps, hidden.shape[2:], mode="bilinear", align_corners=False)
+        return torch.cat([hidden, maps], dim=1)
+
+
+class EncoderDecoder(nn.Module):
+    """The paper's MNIST and ImageNet generator: 4 + 4 convolutions of 4x4, 16-32-64-128 channels.
+
+    The encoder halves the image four times, the decoder doubles it back. The text leaves the
+    strides and the decoder's last widths open: here each half is the mirror of the other and the
+    last convolution gives the image's channels.
+
+    Args:
+        channels: of the image.
+        num_classes: K, needed for conditioning on the label; None is the paper's g(x).
+        epsilon: bound of the noise.
+        width: channels of the first convolution.
+    """
+
+    def __init__(
+        self, channels: int, num_classes: int | None, epsilon: float, width: int = 16
+    ) -> None:
+        super().__init__()
+        a, b, c, d = width, 2 * width, 4 * width, 8 * width
+        self.epsilon = epsilon
+        self.encoder = nn.Sequential(_down(channels, a), _down(a, b), _down(b, c), _down(c, d))
+        self.decoder_deep = nn.Sequential(_up(d, c), _up(c, b))
+        self.classes = None if num_classes is None else ClassMaps(num_classes)
+        joined = b + (0 if num_classes is None else _CLASS_CHANNELS)
+        self.decoder_fine = nn.Sequential(
+            _up(joined, a), nn.ConvTranspose2d(a, channels, 4, stride=2, padding=1)
+        )
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Noise (B, C, H, W) in [-epsilon, epsilon] for x (B, C, H, W) in [0, 1], y (B,) int64."""
+        hidden = self.decoder_deep(self.encoder(_pad_to_stride(x) - 0.5))
+        noise = self.decoder_fine(_join(self.classes, hidden, y))
+        return self.epsilon * torch.tanh(noise[:, :, : x.shape[2], : x.shape[3]])
+
+
+class UNet(nn.Module):
+    """A U-Net, the paper's CIFAR-10 generator: the encoder-decoder with every stage handed across.
+
+    The paper names no sizes for it; this one has the widths of the encoder-decoder and one
+    convolution at full resolution before and after.
+    """
+
+    def __init__(
+        self, channels: int, num_classes: int | None, epsilon: float, width: int = 16
+    ) -> None:
+        super().__init__()
+        a, b, c, d = width, 2 * width, 4 * width, 8 * width
+        self.epsilon = epsilon
+        self.full = nn.Sequential(nn.Conv2d(channels, a, 3, padding=1), _norm(a), nn.ReLU())
+        self.down1, self.down2 = _down(a, a), _down(a, b)
+        self.down3, self.down4 = _down(b, c), _down(c, d)
+        self.classes = None if num_classes is None else ClassMaps(num_classes)
+        joined = 0 if num_classes is None else _CLASS_CHANNELS
+        self.up4, self.up3 = _up(d, c), _up(c + c, b)
+        self.up2, self.up1 = _up(b + b + joined, a), _up(a + a, a)
+        self.last = nn.Conv2d(a + a, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Noise (B, C, H, W) in [-epsilon, epsilon] for x (B, C, H, W) in [0, 1], y (B,) int64."""
+        full = self.full(_pad_to_stride(x) - 0.5)
+        half = self.down1(full)
+        quarter = self.down2(half)
+        eighth = self.down3(quarter)
+        hidden = self.up4(self.down4(eighth))
+        hidden = self.up3(torch.cat([hidden, eighth], 1))
+        hidden = self.up2(_join(self.classes, torch.cat([hidden, quarter], 1), y))
+        hidden = self.up1(torch.cat([hidden, half], 1))
+        noise = self.last(torch.cat([hidden, full], 1))
+        return self.epsilon * torch.tanh(noise[:, :, : x.shape[2], : x.shape[3]])
+
+
+def _pad_to_stride(x: Tensor) -> Tensor:
+    rows, columns = -x.shape[2] % STRIDE, -x.shape[3] % STRIDE
+    if rows == 0 and columns == 0:
+        return x
+    return pad(x, (0, columns, 0, rows), mode="replicate")
+
+
+def _join(classes: ClassMaps | None, hidden: Tensor, y: Tensor | None) -> Tensor:
+    if classes is None:
+        return hidden
+    if y is None:
+        raise ValueError("this generator is conditioned on the label: labels are needed")
+    return torch.as_tensor(classes(hidden, y))
+
+
+GeneratorBuilder = Callable[[int, int | None, float, int], nn.Module]
+GENERATORS: dict[str, GeneratorBuilder] = {"encoder-decoder": EncoderDecoder, "unet": UNet}
+
+
+def build_generator(
+    name: str, channels: int, num_classes: int | None, epsilon: float, width: int
+) -> nn.Module:
+    """A fresh generator with random weights from torch's global generator.
+
+    Raises:
+        ValueError: no generator of that name; the message lists those there are.
+    """
+    if name not in GENERATORS:
+        raise ValueError(f"no generator named {name!r}; there are: {', '.join(GENERATORS)}")
+    return GENERATORS[name](channels, num_classes, epsilon, width)

@@ -1,0 +1,153 @@
+"""What to train and for how long: plain values, importable without torch.
+
+A plan is frozen and made of numbers and names only, so it can be stored as JSON beside a job and
+give the same training again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Conditioning = Literal["none", "label"]
+OuterLoss = Literal["cross-entropy", "bounded"]
+
+
+class PlanError(ValueError):
+    """A plan, or data given beside it, that cannot be trained on. The message says what to do."""
+
+
+class TrainingStopped(Exception):  # noqa: N818 - it is not an error
+    """Raise it (or a subclass) in `on_progress` to stop a training. Nothing in engine catches it."""
+
+
+def integer_bound(epsilon: float) -> int:
+    """Most that a pixel of an 8-bit image may move: floor(255 * epsilon), in units of 1/255.
+
+    A hair is added before the floor, because 8/255 times 255 may come out as 7.999...: an owner
+    who wrote 8/255 gets 8.
+
+    Raises:
+        PlanError: epsilon is not a number in (0, 1].
+    """
+    if not (math.isfinite(epsilon) and 0.0 < epsilon <= 1.0):
+        raise PlanError(f"epsilon must be above 0 and at most 1, not {epsilon!r}")
+    return math.floor(255.0 * epsilon + 1e-9)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything that decides the outcome of a training, apart from the data.
+
+    Attributes:
+        epsilon: bound on every pixel's change, of the range [0, 1]; at least 1/255.
+        label_map: eta of equation (6), class index -> class index. None is equation (4). A class
+            mapped to itself is not targeted: it is treated as under equation (4).
+        seed: decides the split, the mini-batches, every initial weight.
+        budget_seconds: wall-clock aim of the whole training. See `engine.train_generator`.
+        steps: number of training steps; None derives it from the budget and the measured speed.
+        generator: name in `engine.generators.GENERATORS`.
+        conditioning: "none" is the paper's g(x); "label" is g(x, y), for owners who have labels.
+        width: channels of the generator's first convolution (the paper: 16), doubled at each.
+        victim: name in `engine.victims.VICTIMS` of the imaginary victim.
+        steps_per_trial: mini-batches until the imaginary victim starts again from random weights.
+        batch_size: images in a mini-batch.
+        generator_lr: peak learning rate of the generator's Adam.
+        victim_lr: alpha, the imaginary victim's learning rate (plain SGD).
+        outer_loss: how g ascends for a class that is not targeted: "cross-entropy" is the paper's
+            L(f(x), y); "bounded" is -log(1 - p_y) descended, which does not run away.
+        warmup_fraction: share of the steps, at the start, that train first-order (g helps the
+            victim to fit the protected images). 0 is the paper.
+        held_out: share of the images kept from the training to choose the best trial on.
+        selections: how many trials are scored on the held-out part.
+    """
+
+    epsilon: float
+    label_map: tuple[int, ...] | None = None
+    seed: int = 0
+    budget_seconds: float = 120.0
+    steps: int | None = None
+    generator: str = "encoder-decoder"
+    conditioning: Conditioning = "label"
+    width: int = 16
+    victim: str = "small-strided"
+    steps_per_trial: int = 50
+    batch_size: int = 64
+    generator_lr: float = 1e-3
+    victim_lr: float = 0.05
+    outer_loss: OuterLoss = "cross-entropy"
+    warmup_fraction: float = 0.0
+    held_out: float = 0.1
+    selections: int = 6
+
+    def __post_init__(self) -> None:
+        if integer_bound(self.epsilon) < 1:
+            raise PlanError(
+                f"epsilon {self.epsilon!r} is below 1/255: an 8-bit image would not change"
+            )
+        positive = ("steps_per_trial", "batch_size", "generator_lr", "victim_lr", "width")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise PlanError(f"{name} must be above 0, not {getattr(self, name)!r}")
+        if not (math.isfinite(self.budget_seconds) and self.budget_seconds > 0):
+            raise PlanError(f"budget_seconds must be above 0, not {self.budget_seconds!r}")
+        if self.steps is not None and self.steps < 1:
+            raise PlanError(f"steps must be at least 1, not {self.steps!r}")
+        if not 0.0 <= self.warmup_fraction <= 1.0:
+            raise PlanError(f"warmup_fraction must be in [0, 1], not {self.warmup_fraction!r}")
+        if not 0.0 < self.held_out < 1.0:
+            raise PlanError(f"held_out must be in (0, 1), not {self.held_out!r}")
+        if self.selections < 1:
+            raise PlanError(f"selections must be at least 1, not {self.selections!r}")
+        if self.label_map is not None and all(a == b for a, b in enumerate(self.label_map)):
+            raise PlanError("label_map sends every class to itself: nothing is targeted")
+
+    def check_classes(self, num_classes: int) -> None:
+        """Raise PlanError unless the label map names exactly the classes 0 .. num_classes - 1."""
+        if num_classes < 2:
+            raise PlanError(f"at least 2 classes are needed, not {num_classes}")
+        if self.label_map is None:
+            return
+        if len(self.label_map) != num_classes:
+            raise PlanError(
+                f"label_map has {len(self.label_map)} entries for {num_classes} classes"
+            )
+        for source, target in enumerate(self.label_map):
+            if not 0 <= target < num_classes:
+                raise PlanError(f"label_map sends class {source} to {target}, which does not exist")
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON values; `from_json` reads it back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TrainingPlan:
+        """A plan from `to_json`. Unknown names are an error, so that no setting is lost unseen."""
+        fields = dict(values)
+        if fields.get("label_map") is not None:
+            fields["label_map"] = tuple(int(k) for k in fields["label_map"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a long call stands; handed to `on_progress` at least once a second.
+
+    Attributes:
+        phase: "measuring", "training", "selecting", "protecting" or "evaluating".
+        step: steps done (training), images done (protecting) or mini-batches done (evaluating).
+        steps: how many there will be; 0 while that is not known yet.
+        fraction: share of the whole call that is done, 0 to 1, never falling.
+        seconds: wall-clock time spent in this call; a resumed training counts from its first start.
+        metrics: current figures by name, such as "victim_loss" or "held_out_accuracy" (percent).
+    """
+
+    phase: str
+    step: int
+    steps: int
+    fraction: float
+    seconds: float
+    metrics: dict[str, float]

@@ -1,0 +1,291 @@
+"""Training a generator within a time budget: trials, selection, checkpoints, progress."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.algorithm2 import StepFigures, TrialSettings, run_trial
+from engine.bilevel import weights_of
+from engine.checkpoint import TrainingState, fingerprint, new_optimizer
+from engine.evaluate import as_float, on_device
+from engine.plan import PlanError, Progress, TrainingPlan
+from engine.randomness import generator as random_generator
+from engine.randomness import mini_batches, seeded_module
+from engine.selection import held_out_score, is_better
+from engine.trained import CurvePoint, TrainedGenerator, new_generator
+from engine.victims import build_victim, forget_running_statistics
+
+_CHECKPOINT_EVERY_SECONDS = 10.0
+_TELL_EVERY_SECONDS = 0.3
+
+
+def train_generator(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    num_classes: int,
+    plan: TrainingPlan,
+    *,
+    checkpoint: bytes | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_checkpoint: Callable[[bytes], None] | None = None,
+    device: str | None = None,
+) -> TrainedGenerator:
+    """Train a generator by Algorithm 2 and keep the trial that a held-out part prefers.
+
+    How a time budget and determinism go together: the number of steps is decided once, from the
+    speed measured at the start (or is `plan.steps`), and is written into every checkpoint. From
+    there on the clock decides nothing. A training resumed from a checkpoint ends bit-identical to
+    the uninterrupted one with the same number of steps, on the same kind of CPU with the same
+    number of torch threads; if the machine slows down later, the training takes longer than its
+    budget. For the same result on another day set `plan.steps`.
+
+    Args:
+        images: uint8 (N, H, W, C), C 1 or 3, H and W at least 8. Training images only: the split
+            that chooses the best trial is taken from them.
+        labels: int64 (N,), 0 .. num_classes - 1.
+        num_classes: K >= 2.
+        plan: see `TrainingPlan`; `engine.recipe` makes a good one.
+        checkpoint: bytes that `on_checkpoint` was given by an earlier run, to go on from there.
+        on_progress: told where it stands at least once a second as long as a step takes less than
+            that. It may raise to stop the training: what it raises comes out of this call.
+        on_checkpoint: given the state at the end of a trial, at most every ten seconds, and at the
+            end.
+        device: torch device; None takes the GPU if there is one.
+
+    Raises:
+        PlanError: data, plan and checkpoint do not fit together; the message says how.
+    """
+    plan.check_classes(num_classes)
+    check_images(images, labels, num_classes)
+    on = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    x, y = on_device(images, labels, on)
+    run = _Run(x, y, num_classes, plan, on_progress)
+    if checkpoint is None:
+        state = run.fresh_state()
+    else:
+        state = TrainingState.from_bytes(checkpoint, on)
+        state.check(plan, run.data)
+    run.go(state, on_checkpoint)
+    return state.trained()
+
+
+def check_images(images: NDArray[np.uint8], labels: NDArray[np.int64], num_classes: int) -> None:
+    """Raise PlanError unless these are images and labels that a generator can be trained on."""
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise PlanError(f"images must be uint8 (N, H, W, C), not {images.dtype} {images.shape}")
+    n, height, width, channels = images.shape
+    if channels not in (1, 3):
+        raise PlanError(f"images must have 1 or 3 channels, not {channels}")
+    if min(height, width) < 8:
+        raise PlanError(f"images must be at least 8 x 8, not {height} x {width}")
+    if labels.shape != (n,):
+        raise PlanError(f"{labels.shape} labels for {n} images")
+    if n < 4:
+        raise PlanError(f"at least 4 images are needed, not {n}")
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise PlanError(f"labels must be from 0 to {num_classes - 1}")
+    if labels.min() == labels.max():
+        raise PlanError("all images have the same label: there is nothing to confuse")
+
+
+class _Run:
+    """One call of `train_generator`: its data, its clock and its reports."""
+
+    def __init__(
+        self,
+        x: Tensor,
+        y: Tensor,
+        num_classes: int,
+        plan: TrainingPlan,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.plan = plan
+        self.num_classes = num_classes
+        self.data = fingerprint(x, y, num_classes)
+        self.on_progress = on_progress
+        self.device = x.device
+        order = torch.randperm(len(x), generator=random_generator(plan.seed, "split"))
+        held = min(max(1, round(plan.held_out * len(x))), 2000, len(x) - 2)
+        self.held = (x[order[:held]], y[order[:held]])
+        self.train = (x[order[held:]], y[order[held:]])
+        eta = plan.label_map
+        self.label_map = None if eta is None else torch.tensor(eta, device=x.device)
+        self.seconds_before = 0.0
+        self.started = time.monotonic()
+        self.told = float("-inf")
+        self.metrics: dict[str, float] = {}
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def fresh_state(self) -> TrainingState:
+        plan, channels = self.plan, self.train[0].shape[1]
+        g_prime = seeded_module(
+            lambda: new_generator(plan, channels, self.num_classes), plan.seed, "generator"
+        ).to(self.device)
+        state = TrainingState(
+            plan=plan,
+            data=self.data,
+            channels=channels,
+            num_classes=self.num_classes,
+            total_steps=plan.steps or 0,
+            trial=0,
+            steps=0,
+            seconds=0.0,
+            g_prime=g_prime,
+            optimizer=new_optimizer(g_prime, plan),
+            best=None,
+            chosen_trial=0,
+            curve=[],
+        )
+        if plan.steps is None:
+            state.total_steps = self._steps_within_budget(state)
+        return state
+
+    def _steps_within_budget(self, state: TrainingState) -> int:
+        """Measure a few steps and one selection on a copy, and divide the budget by them."""
+        trial = replace(state, g_prime=copy.deepcopy(state.g_prime), total_steps=10**6)
+        trial.optimizer = new_optimizer(trial.g_prime, self.plan)
+        times: list[float] = []
+        self._trial(trial, steps=12, clock=times)
+        # The median: first steps allocate, and others may use the machine.
+        step = float(np.median(np.diff(times)))
+        before = time.monotonic()
+        self._score(trial)
+        selection = time.monotonic() - before
+        spent = time.monotonic() - self.started
+        left = self.plan.budget_seconds - spent - self.plan.selections * selection
+        return max(1, int(max(left, 0.3 * self.plan.budget_seconds) / step))
+
+    # -- the loop ------------------------------------------------------------------------------
+
+    def go(self, state: TrainingState, on_checkpoint: Callable[[bytes], None] | None) -> None:
+        plan = self.plan
+        self.seconds_before = state.seconds
+        trials = -(-state.total_steps // plan.steps_per_trial)
+        selected = selection_trials(trials, plan.selections)
+        saved = time.monotonic()
+        while state.trial < trials:
+            count = min(plan.steps_per_trial, state.total_steps - state.steps)
+            self._trial(state, count)
+            state.trial += 1
+            if state.trial in selected:
+                self._select(state)
+            state.seconds = self._seconds()
+            if on_checkpoint is not None and (
+                state.trial == trials or time.monotonic() - saved > _CHECKPOINT_EVERY_SECONDS
+            ):
+                saved = time.monotonic()
+                on_checkpoint(state.to_bytes())
+        self._tell("training", state, force=True)
+
+    def _trial(self, state: TrainingState, steps: int, clock: list[float] | None = None) -> None:
+        plan, (x, y) = self.plan, self.train
+        first = state.steps
+        victim = self._fresh_victim(state.trial)
+
+        def after_step(figures: StepFigures) -> None:
+            state.steps += 1
+            self.metrics |= {"victim_loss": figures.victim_loss, "outer": figures.outer}
+            set_lr(state)
+            if clock is not None:
+                clock.append(time.monotonic())
+            self._tell("measuring" if clock is not None else "training", state)
+
+        set_lr(state)
+        run_trial(
+            g=copy.deepcopy(state.g_prime).requires_grad_(False),
+            g_prime=state.g_prime,
+            optimizer=state.optimizer,
+            victim=victim,
+            theta=weights_of(victim),
+            batches=(
+                (as_float(x[index]), y[index])
+                for index in mini_batches(
+                    len(x), plan.batch_size, steps, plan.seed, "batches", state.trial
+                )
+            ),
+            settings=TrialSettings(
+                victim_lr=plan.victim_lr,
+                label_map=self.label_map,
+                bounded=plan.outer_loss == "bounded",
+                first_order=first < plan.warmup_fraction * state.total_steps,
+            ),
+            after_step=after_step,
+        )
+
+    def _fresh_victim(self, trial: int) -> torch.nn.Module:
+        _, channels, height, width = self.train[0].shape
+        victim = seeded_module(
+            lambda: build_victim(self.plan.victim, channels, height, width, self.num_classes),
+            self.plan.seed,
+            "victim",
+            trial,
+        )
+        return forget_running_statistics(victim).to(self.device).train()
+
+    # -- selection -----------------------------------------------------------------------------
+
+    def _select(self, state: TrainingState) -> None:
+        point = self._score(state)
+        state.curve.append(point)
+        best = next((p for p in state.curve if p.trial == state.chosen_trial), None)
+        if best is None or is_better(point, best):
+            state.chosen_trial = point.trial
+            state.best = {k: t.detach().clone() for k, t in state.g_prime.state_dict().items()}
+        self.metrics["held_out_accuracy"] = point.accuracy
+        if point.targeted_success is not None:
+            self.metrics["held_out_targeted_success"] = point.targeted_success
+
+    def _score(self, state: TrainingState) -> CurvePoint:
+        accuracy, success = held_out_score(
+            state.g_prime,
+            self.train,
+            self.held,
+            self.num_classes,
+            self.plan,
+            on_progress=lambda _: self._tell("selecting", state),
+        )
+        return CurvePoint(state.trial, state.steps, self._seconds(), accuracy, success)
+
+    # -- reports -------------------------------------------------------------------------------
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.monotonic() - self.started
+
+    def _tell(self, phase: str, state: TrainingState, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if self.on_progress is None or (now - self.told < _TELL_EVERY_SECONDS and not force):
+            return
+        self.told = now
+        measuring = phase == "measuring" or state.total_steps == 10**6
+        self.on_progress(
+            Progress(
+                phase="measuring" if measuring else phase,
+                step=0 if measuring else state.steps,
+                steps=0 if measuring else state.total_steps,
+                fraction=0.0 if measuring else state.steps / state.total_steps,
+                seconds=self._seconds(),
+                metrics=dict(self.metrics),
+            )
+        )
+
+
+def selection_trials(trials: int, selections: int) -> frozenset[int]:
+    """The trials after which the generator is scored: evenly spread, the last one among them."""
+    count = min(trials, selections)
+    return frozenset(-(-trials * k // count) for k in range(1, count + 1))
+
+
+def set_lr(state: TrainingState) -> None:
+    """Cosine from the plan's learning rate to a twentieth of it at the last step."""
+    done = state.steps / state.total_steps
+    share = 0.05 + 0.95 * 0.5 * (1.0 + float(np.cos(np.pi * min(done, 1.0))))
+    state.optimizer.param_groups[0]["lr"] = state.plan.generator_lr * share
