@@ -1,0 +1,123 @@
+"""What a step is given: its claim, a scratch folder, the store, and a way to say how far it is."""
+
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core import steps
+from core.database import transaction
+from core.object_store import ObjectStore, dataset_prefix, job_prefix
+from core.settings import Settings, get_settings
+from worker import flow
+
+REPORT_SECONDS = 0.5
+DRAIN_SECONDS = 15.0  # how long a draining step waits for its next checkpoint
+
+
+class Cancelled(Exception):
+    """The owner cancelled the job."""
+
+
+class Drained(Exception):
+    """The worker is being shut down; the step goes on elsewhere from its last checkpoint."""
+
+
+class StepContext:
+    """The world of one running step. Not shared between threads."""
+
+    def __init__(
+        self, claim: steps.Claim, settings: Settings, store: ObjectStore, scratch: Path
+    ) -> None:
+        self.claim = claim
+        self.settings = settings
+        self.store = store
+        self.scratch = scratch
+        self._drain_at: float | None = None
+        self._reported_at = 0.0
+        self._checkpointed_at = time.monotonic()
+
+    @property
+    def attempt_prefix(self) -> str:
+        """Where this attempt may write: nobody else does, and nothing there is public yet."""
+        claim = self.claim
+        if claim.job_id is None:
+            owner = dataset_prefix(claim.tenant_id, claim.dataset_id)
+        else:
+            owner = job_prefix(claim.tenant_id, claim.job_id)
+        return f"{owner}attempts/{claim.attempt}/"
+
+    def drain_on_sigterm(self) -> None:
+        """From now on, SIGTERM asks this step to stop at its next checkpoint."""
+
+        def note(*_: Any) -> None:
+            self._drain_at = time.monotonic()
+
+        signal.signal(signal.SIGTERM, note)
+
+    def progress(self, fraction: float, **metrics: Any) -> None:
+        """Say how far this step is (0 to 1). Call it as often as you like.
+
+        Raises:
+            Cancelled: the owner cancelled the job.
+            Drained: the worker is being shut down and no checkpoint is near.
+            steps.LeaseLost: the step belongs to another worker now.
+        """
+        now = time.monotonic()
+        if self._drain_at is not None and now - self._drain_at > DRAIN_SECONDS:
+            raise Drained
+        if now - self._reported_at < REPORT_SECONDS and fraction < 1:
+            return
+        self._reported_at = now
+        with transaction() as session:
+            cancel = flow.note_progress(session, self.claim, min(max(fraction, 0.0), 1.0), metrics)
+        if cancel:
+            raise Cancelled
+
+    def checkpoint(self, state: bytes) -> None:
+        """Keep a state from which the step can go on; skipped while the last one is recent.
+
+        Raises:
+            Drained: the worker is being shut down; the state is stored.
+            steps.LeaseLost: the step belongs to another worker now.
+        """
+        now = time.monotonic()
+        due = now - self._checkpointed_at >= self.settings.checkpoint_seconds
+        if not due and self._drain_at is None:
+            return
+        key = f"{self.attempt_prefix}checkpoint-{time.time_ns()}"
+        self.store.put_bytes(key, state)
+        with transaction() as session:
+            steps.write(session, self.claim, checkpoint_key=key)
+        self._checkpointed_at = now
+        if self._drain_at is not None:
+            raise Drained
+
+    def last_checkpoint(self) -> bytes | None:
+        """The state that an earlier attempt left."""
+        key = self.claim.checkpoint_key
+        return self.store.get_bytes(key) if key else None
+
+    def result_of(self, kind: str) -> dict[str, Any]:
+        """What the (only) finished step of this kind in the same job wrote down."""
+        return self.results_of(kind)[0]["result"]
+
+    def results_of(self, kind: str) -> list[dict[str, Any]]:
+        with transaction() as session:
+            return flow.results(session, self.claim, kind)
+
+
+@contextmanager
+def open_context(claim: steps.Claim) -> Iterator[StepContext]:
+    """A context with an empty scratch folder that is gone afterwards."""
+    settings = get_settings()
+    scratch = settings.scratch_dir / claim.attempt
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True, mode=0o700)
+    try:
+        yield StepContext(claim, settings, ObjectStore.from_settings(settings), scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

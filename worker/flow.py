@@ -1,0 +1,228 @@
+"""What follows what: the steps of a job, and when a job has begun, advanced and ended.
+
+    ingest                                   (a dataset)
+    train -> protect -> evaluate x n -> report   (a job)
+
+Each function runs inside the transaction of its caller, so a step that is done and the step that
+follows it appear together or not at all.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import lifecycle, steps
+from core.doorbell import COMPUTE
+from core.problem import Problem
+from core.tables import Artifact, Dataset, Job, Step
+from core.ids import new_id
+
+INGEST, TRAIN, PROTECT, EVALUATE, REPORT = "ingest", "train", "protect", "evaluate", "report"
+
+PHASES = {
+    TRAIN: "training",
+    PROTECT: "protecting",
+    EVALUATE: "evaluating",
+    REPORT: "evaluating",
+}
+# Which part of a job's progress bar each kind of step fills.
+SHARES = {TRAIN: 0.64, PROTECT: 0.04, EVALUATE: 0.30, REPORT: 0.02}
+
+
+def begin(session: Session, claim: steps.Claim) -> None:
+    """A worker has claimed a step: its job runs, in the phase that the step stands for.
+
+    Raises:
+        steps.LeaseLost: the job ended between the claim and now.
+    """
+    if claim.job_id is None:
+        return
+    job = lifecycle.lock_job(session, claim.job_id)
+    steps.write(session, claim)
+    if job.status == lifecycle.QUEUED:
+        lifecycle.change_job(session, job, lifecycle.RUNNING)
+    lifecycle.enter_phase(session, job, PHASES[claim.kind])
+
+
+def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> None:
+    """A step is done: note it, and add what comes next.
+
+    Raises:
+        steps.LeaseLost: the step was somebody else's; nothing may be written.
+    """
+    job = lifecycle.lock_job(session, claim.job_id) if claim.job_id else None
+    steps.finish(session, claim, result)
+    if job is None:
+        _dataset_is_ready(session, claim, result)
+    elif job.status == lifecycle.RUNNING:
+        if claim.kind == TRAIN:
+            _add(session, job, PROTECT)
+        elif claim.kind == PROTECT:
+            for payload in result["evaluations"]:
+                _add_evaluation(session, job, payload)
+            _report_if_evaluated(session, job)
+        elif claim.kind == EVALUATE:
+            _report_if_evaluated(session, job)
+        else:
+            _publish(session, job, result)
+
+
+def reject(session: Session, claim: steps.Claim, problem: Problem) -> None:
+    """An upload cannot be used."""
+    steps.fail(session, claim)
+    _reject(session, claim, problem)
+
+
+def _reject(session: Session, claim: steps.Claim, problem: Problem) -> None:
+    dataset = lifecycle.lock_dataset(session, claim.dataset_id)
+    if dataset is not None and dataset.status == lifecycle.VALIDATING:
+        lifecycle.change_dataset(session, dataset, lifecycle.REJECTED, problem)
+
+
+def fail(session: Session, claim: steps.Claim, problem: Problem) -> None:
+    """A step failed for good, and with it its job or dataset."""
+    if claim.job_id is None:
+        reject(session, claim, problem)
+        return
+    job = lifecycle.lock_job(session, claim.job_id)
+    steps.fail(session, claim)
+    if job.status in {lifecycle.QUEUED, lifecycle.RUNNING}:
+        lifecycle.change_job(session, job, lifecycle.FAILED, problem)
+
+
+def lose(session: Session, claim: steps.Claim, problem: Problem, max_lost: int) -> None:
+    """The process that worked on a step is gone; `problem` is told if it was once too often."""
+    job = lifecycle.lock_job(session, claim.job_id) if claim.job_id else None
+    if not steps.lose(session, claim, max_lost):
+        subject = claim.job_id or claim.dataset_id
+        lifecycle.record(
+            session, claim.tenant_id, subject, "step.lost", kind=claim.kind, code=problem.code
+        )
+    elif job is None:
+        _reject(session, claim, problem)
+    elif job.status in {lifecycle.QUEUED, lifecycle.RUNNING}:
+        lifecycle.change_job(session, job, lifecycle.FAILED, problem)
+
+
+def end_cancelled(session: Session, job_id: str) -> bool:
+    """Make a cancelling job cancelled once none of its steps runs. True if it is cancelled."""
+    job = lifecycle.lock_job(session, job_id)
+    if job.status == lifecycle.CANCELLING:
+        running = session.scalar(
+            select(Step.id).where(Step.job_id == job_id, Step.status == steps.RUNNING).limit(1)
+        )
+        if running is None:
+            lifecycle.change_job(session, job, lifecycle.CANCELLED)
+    return job.status == lifecycle.CANCELLED
+
+
+def note_progress(
+    session: Session, claim: steps.Claim, fraction: float, metrics: dict[str, Any]
+) -> bool:
+    """Write a step's progress and its job's. Returns True if the job shall be cancelled.
+
+    Raises:
+        steps.LeaseLost: the step is not this worker's any more.
+    """
+    if claim.job_id is None:
+        steps.write(session, claim, progress=fraction)
+        return False
+    job = lifecycle.lock_job(session, claim.job_id)
+    steps.write(session, claim, progress=fraction)
+    job.metrics = {**job.metrics, **metrics}
+    # A step that is taken up again starts at its checkpoint; the bar stays where it was.
+    job.progress = max(job.progress, _progress(session, job))
+    now = datetime.now(UTC)
+    if job.started_at is not None and job.progress > 0.02:
+        elapsed = (now - job.started_at).total_seconds()
+        job.estimated_finish_at = now + timedelta(
+            seconds=elapsed * (1 - job.progress) / job.progress
+        )
+    return job.cancel_requested_at is not None
+
+
+def results(session: Session, claim: steps.Claim, kind: str) -> list[dict[str, Any]]:
+    """Payload and result of every finished step of one kind in the claim's job, oldest first."""
+    rows = session.scalars(
+        select(Step)
+        .where(Step.job_id == claim.job_id, Step.kind == kind, Step.status == steps.DONE)
+        .order_by(Step.id)
+    )
+    return [{"payload": step.payload, "result": step.result} for step in rows]
+
+
+def _progress(session: Session, job: Job) -> float:
+    rows = session.execute(select(Step.kind, Step.progress).where(Step.job_id == job.id)).all()
+    total = 0.0
+    for kind, share in SHARES.items():
+        parts = [row.progress for row in rows if row.kind == kind]
+        if parts:
+            total += share * sum(parts) / len(parts)
+    return min(total, 1.0)
+
+
+def _add(session: Session, job: Job, kind: str, payload: dict[str, Any] | None = None) -> Step:
+    return steps.enqueue(
+        session,
+        kind=kind,
+        pool=COMPUTE,
+        tenant_id=job.tenant_id,
+        dataset_id=job.dataset_id,
+        job_id=job.id,
+        payload=payload,
+        queued_at=job.created_at,
+    )
+
+
+def _add_evaluation(session: Session, job: Job, payload: dict[str, Any]) -> None:
+    """Add the training of one fresh victim; a baseline that is known is taken over."""
+    step = _add(session, job, EVALUATE, payload)
+    if payload["side"] != "clean":
+        return
+    known = session.scalars(
+        select(Step)
+        .where(
+            Step.dataset_id == job.dataset_id,
+            Step.kind == EVALUATE,
+            Step.status == steps.DONE,
+            Step.payload == payload,
+        )
+        .limit(1)
+    ).one_or_none()
+    if known is not None:
+        step.status = steps.DONE
+        step.progress = 1.0
+        step.result = known.result
+
+
+def _report_if_evaluated(session: Session, job: Job) -> None:
+    session.flush()
+    open_ = session.scalar(
+        select(Step.id)
+        .where(Step.job_id == job.id, Step.kind == EVALUATE, Step.status != steps.DONE)
+        .limit(1)
+    )
+    if open_ is None:
+        _add(session, job, REPORT)
+
+
+def _publish(session: Session, job: Job, result: dict[str, Any]) -> None:
+    """The job's results become visible, all at once."""
+    for artifact in result["artifacts"]:
+        session.add(
+            Artifact(id=new_id("art"), tenant_id=job.tenant_id, job_id=job.id, **artifact)
+        )
+    job.evaluation = result["evaluation"]
+    job.progress = 1.0
+    lifecycle.change_job(session, job, lifecycle.SUCCEEDED)
+
+
+def _dataset_is_ready(session: Session, claim: steps.Claim, result: dict[str, Any]) -> None:
+    dataset: Dataset | None = lifecycle.lock_dataset(session, claim.dataset_id)
+    if dataset is None or dataset.status != lifecycle.VALIDATING:
+        return
+    dataset.summary = result["summary"]
+    dataset.canonical_prefix = result["canonical_prefix"]
+    lifecycle.change_dataset(session, dataset, lifecycle.READY)

@@ -1,0 +1,32 @@
+"""Validate every image of an upload, count, and write the canonical form."""
+
+from typing import Any
+
+from worker.context import StepContext
+from worker.files import fetch_upload
+from worker.layouts import CANONICAL_FILES, Limits, read_in_sandbox
+
+
+def run(context: StepContext) -> dict[str, Any]:
+    """Read the upload in a sandbox and store what it holds.
+
+    Returns:
+        `summary` (layout, classes, counts, image shape) and `canonical_prefix`, where the arrays
+        lie in the store.
+
+    Raises:
+        BadDataset: the upload cannot be used; the owner is told why.
+    """
+    archive = fetch_upload(context)
+    folder = context.scratch / "canonical"
+    folder.mkdir()
+
+    def on_progress(done: int, total: int) -> None:
+        context.progress(0.9 * done / max(total, 1))
+
+    limits = Limits(max_total_bytes=context.settings.max_dataset_bytes)
+    summary = read_in_sandbox(archive, folder, limits, on_progress, cancelled=lambda: False)
+    prefix = f"{context.attempt_prefix}canonical/"
+    for name in CANONICAL_FILES:
+        context.store.put_file(folder / name, prefix + name)
+    return {"summary": summary.to_json(), "canonical_prefix": prefix}

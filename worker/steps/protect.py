@@ -1,0 +1,100 @@
+"""Apply the generator to every image and write the dataset back in the layout of the upload."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import (
+    Progress,
+    TrainedGenerator,
+    choose_victims,
+    integer_bound,
+    largest_change,
+    protect_images,
+    psnr,
+)
+from worker.context import StepContext
+from worker.files import fetch_canonical, fetch_upload, job_of, keep
+from worker.layouts import Canonical, protected_name, read_back, write_protected
+from worker.picture import draw_preview
+
+EVALUATION_SEEDS = (0,)
+
+
+def run(context: StepContext) -> dict[str, Any]:
+    """Protect, write, read back what was written, and measure that.
+
+    Returns:
+        `artifacts` (the protected dataset and its picture), `linf` in 1/255, `psnr_db`, and the
+        `evaluations` that shall follow.
+    """
+    job = job_of(context)
+    data = fetch_canonical(context)
+    archive = fetch_upload(context)
+    trained = context.result_of("train")
+    generator = TrainedGenerator.from_bytes(
+        context.store.get_bytes(trained["generator"]["object_key"])
+    )
+
+    images, labels = _to_publish(data)
+
+    def protecting(progress: Progress) -> None:
+        context.progress(0.5 * progress.fraction)
+
+    protected = protect_images(generator, images, labels, on_progress=protecting)
+
+    def writing(done: int, total: int) -> None:
+        context.progress(0.5 + 0.4 * done / max(total, 1))
+
+    path = context.scratch / protected_name(data.summary)
+    count = len(data.train_labels)
+    write_protected(archive, data, protected[:count], protected[count:], path, writing)
+
+    # From here on only the bytes that the owner gets count.
+    written = read_back(path, data)
+    published = np.concatenate(
+        [written[split] for split in ("train", "test") if split == "train" or _cut(data)]
+    )
+    linf = largest_change(images, published)
+    if linf > integer_bound(generator.plan.epsilon):
+        raise AssertionError(f"a pixel of the written dataset moved by {linf}/255")
+    picture = context.scratch / "preview.png"
+    draw_preview(images, published, labels, data.summary.classes, linf, picture)
+    victims = choose_victims(
+        data.summary.image_shape, len(data.summary.classes), len(data.train_labels)
+    )
+    return {
+        "artifacts": [
+            keep(context, path, "protected_dataset"),
+            keep(context, picture, "preview"),
+        ],
+        "linf": linf,
+        "psnr_db": psnr(images, published),
+        "images": len(images),
+        "epsilon": job.epsilon,
+        "evaluations": [
+            {"victim": victim, "epochs": epochs, "seed": seed, "side": side}
+            for victim, epochs in victims
+            for seed in EVALUATION_SEEDS
+            for side in ("clean", "protected")
+        ],
+    }
+
+
+def _cut(data: Canonical) -> bool:
+    return data.summary.test_split == "cut"
+
+
+def _to_publish(data: Canonical) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The images that are perturbed: the training split, or all if the upload had no split.
+
+    An uploaded test split is the owner's measuring stick and stays as it is.
+    """
+    images, labels = np.asarray(data.train_images), np.asarray(data.train_labels)
+    if not _cut(data):
+        return images, labels
+    return (
+        np.concatenate([images, np.asarray(data.test_images)]),
+        np.concatenate([labels, np.asarray(data.test_labels)]),
+    )

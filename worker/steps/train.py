@@ -1,0 +1,56 @@
+"""Train the perturbation generator against an imaginary victim (the paper's Algorithm 2)."""
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from engine import Progress, recipe, train_generator
+from worker.context import StepContext
+from worker.files import fetch_canonical, job_of, keep
+
+
+def run(context: StepContext) -> dict[str, Any]:
+    """Train a generator within the job's budget, going on from a checkpoint if there is one.
+
+    Returns:
+        `generator` (its artifact row), `seconds` of training and the training's `summary`.
+    """
+    job = job_of(context)
+    data = fetch_canonical(context)
+    plan = recipe(
+        "auto",
+        shape=data.summary.image_shape,
+        n_train=len(data.train_labels),
+        num_classes=len(data.summary.classes),
+        epsilon=float(Fraction(job.epsilon)),
+        label_map=tuple(job.label_map) if job.label_map is not None else None,
+        seed=job.seed,
+        budget_seconds=float(job.budget_seconds),
+    )
+
+    def on_progress(progress: Progress) -> None:
+        context.progress(
+            progress.fraction,
+            step=progress.step,
+            seconds_training=round(progress.seconds, 1),
+            **{name: round(value, 4) for name, value in progress.metrics.items()},
+        )
+
+    generator = train_generator(
+        np.asarray(data.train_images),
+        np.asarray(data.train_labels),
+        len(data.summary.classes),
+        plan,
+        checkpoint=context.last_checkpoint(),
+        on_progress=on_progress,
+        on_checkpoint=context.checkpoint,
+    )
+    path = context.scratch / "generator.safetensors"
+    path.write_bytes(generator.to_bytes())
+    return {
+        "generator": keep(context, path, "generator"),
+        "seconds": generator.summary.seconds,
+        "summary": generator.summary.to_json(),
+        "plan": plan.to_json(),
+    }

@@ -1,0 +1,163 @@
+"""Claiming steps and seeing each one to its end, whatever becomes of the process that runs it.
+
+Steps that need torch run in a process of their own: it can be cancelled at once, it returns its
+GPU memory by ending, and its death is noticed and explained. Ingestion runs in the supervising
+process, because it reads uploads in a sandbox of its own (`worker.layouts.sandbox`).
+"""
+
+import collections
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import IO
+
+from core import lifecycle, steps
+from core.database import transaction
+from core.doorbell import INGEST, ring
+from core.object_store import ObjectStore, job_prefix
+from core.problem import Problem
+from core.settings import get_settings
+from core.tables import Job
+from worker import flow
+from worker.attempt import run
+from worker.lease import Lease
+
+POLL_SECONDS = 0.25
+CANCEL_GRACE_SECONDS = 1.0  # a step reports twice a second and stops by itself when cancelled
+DRAIN_GRACE_SECONDS = 25.0
+LOG_TAIL_LINES = 30
+
+log = logging.getLogger(__name__)
+
+
+def work_off(pool: str, draining: Callable[[], bool]) -> None:
+    """Run the steps of `pool` one after another until none waits."""
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    lease_seconds = get_settings().lease_seconds
+    while not draining():
+        with transaction() as session:
+            claim = steps.claim(session, pool, owner, lease_seconds)
+        if claim is None:
+            return
+        log.info("%s: %s begins (attempt %s)", claim.step_id, claim.kind, claim.token)
+        try:
+            with transaction() as session:
+                flow.begin(session, claim)
+        except steps.LeaseLost:
+            continue
+        with Lease(claim) as lease:
+            if pool == INGEST:
+                run(claim)
+            else:
+                _supervise(claim, lease, draining)
+        ring(pool)  # a step that ended may have made way for others, here or elsewhere
+
+
+def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -> None:
+    """Run one step in a process of its own and write down how it ended."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "worker.attempt", claim.step_id, str(claim.token)],
+        stdin=subprocess.PIPE,  # its end of file tells the process that this one died
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    tail: collections.deque[str] = collections.deque(maxlen=LOG_TAIL_LINES)
+    reader = threading.Thread(target=_pass_on, args=(process.stderr, tail), daemon=True)
+    reader.start()
+    try:
+        _watch(process, claim, lease, draining)
+    finally:
+        _kill(process)
+        reader.join(timeout=5)
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stderr.close()
+    if _cancel_requested(claim):
+        _end_cancelled(claim)
+    elif process.returncode != 0 and not lease.lost.is_set():
+        _explain(claim, process.returncode, list(tail))
+
+
+def _watch(
+    process: subprocess.Popen[str],
+    claim: steps.Claim,
+    lease: Lease,
+    draining: Callable[[], bool],
+) -> None:
+    """Wait for the process to end; end it when its job is cancelled or its lease is lost."""
+    deadline = float("inf")
+    drained = False
+    while process.poll() is None:
+        now = time.monotonic()
+        if lease.lost.is_set() or now > deadline:
+            return
+        if deadline == float("inf") and _cancel_requested(claim):
+            deadline = now + CANCEL_GRACE_SECONDS
+        if not drained and draining():
+            drained = True
+            process.terminate()
+            deadline = min(deadline, now + DRAIN_GRACE_SECONDS)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_SECONDS)
+
+
+def _pass_on(stream: IO[str], tail: collections.deque[str]) -> None:
+    for line in stream:
+        tail.append(line.rstrip("\n"))
+        sys.stderr.write(line)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kill the process and everything it started (data loaders, sandboxes), and reap it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _cancel_requested(claim: steps.Claim) -> bool:
+    with transaction() as session:
+        job = session.get(Job, claim.job_id) if claim.job_id else None
+        return job is not None and job.status in {lifecycle.CANCELLING, lifecycle.CANCELLED}
+
+
+def _end_cancelled(claim: steps.Claim) -> None:
+    assert claim.job_id is not None
+    with contextlib.suppress(steps.LeaseLost), transaction() as session:
+        lifecycle.lock_job(session, claim.job_id)
+        steps.write(session, claim, status=steps.DROPPED, lease_expires_at=None)
+    with transaction() as session:
+        cancelled = flow.end_cancelled(session, claim.job_id)
+    if cancelled:
+        store = ObjectStore.from_settings(get_settings())
+        store.delete_prefix(job_prefix(claim.tenant_id, claim.job_id))
+
+
+def _explain(claim: steps.Claim, returncode: int, tail: list[str]) -> None:
+    """The process died without a word of its own."""
+    if returncode == -signal.SIGKILL:
+        problem = Problem(
+            "worker_killed",
+            "The process was killed, most likely because the machine ran out of memory. Try a "
+            "smaller dataset, or a worker with more memory.",
+            retryable=True,
+        )
+    elif returncode < 0:
+        name = signal.Signals(-returncode).name
+        problem = Problem("worker_killed", f"The process was ended by {name}.", retryable=True)
+    else:
+        last = next((line for line in reversed(tail) if line.strip()), "no output")
+        problem = Problem(
+            "worker_crashed", f"The process ended with code {returncode}: {last[:300]}"
+        )
+    log.warning("%s: %s: %s", claim.step_id, problem.code, problem.message)
+    with contextlib.suppress(steps.LeaseLost), transaction() as session:
+        flow.lose(session, claim, problem, get_settings().max_lost)
