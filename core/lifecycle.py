@@ -1,6 +1,8 @@
 """The one place that decides legal state changes of datasets and jobs.
 
-Every change writes an event row in the same transaction. Callers hold the transaction.
+Every change writes an event row in the same transaction. Callers hold the transaction. Whoever
+needs both a job's row and rows of its steps locks the job first: in any other order two workers
+could wait for each other.
 """
 
 from typing import Any

@@ -115,7 +115,7 @@ def claim(session: Session, pool: str, owner: str, lease_seconds: float) -> Clai
 
 
 def write(session: Session, claim: Claim, **values: Any) -> None:
-    """Change columns of a claimed step.
+    """Change columns of a claimed step; with no columns, only make sure that it is still ours.
 
     Raises:
         LeaseLost: the step is not this worker's any more.
@@ -123,7 +123,7 @@ def write(session: Session, claim: Claim, **values: Any) -> None:
     changed = session.execute(
         update(Step)
         .where(Step.id == claim.step_id, Step.lease_token == claim.token, Step.status == RUNNING)
-        .values(**values)
+        .values(**(values or {"status": RUNNING}))
         .returning(Step.id)
         .execution_options(synchronize_session=False)
     ).one_or_none()
@@ -157,26 +157,69 @@ def give_back(session: Session, claim: Claim) -> None:
     write(session, claim, status=QUEUED, lease_owner=None, lease_expires_at=None)
 
 
-def requeue_expired(session: Session, max_lost: int) -> list[Step]:
-    """Steps whose lease ran out: back in the queue, or `failed` once lost `max_lost` times.
+def lose(session: Session, claim: Claim, max_lost: int, *, only_if_expired: bool = False) -> bool:
+    """A worker is gone: put its step back in the queue, or end it after `max_lost` losses.
 
-    Returns the changed steps, still locked by this transaction.
+    Returns:
+        True if the step has been given up.
+
+    Raises:
+        LeaseLost: the step is in other hands, or (`only_if_expired`) its lease was renewed.
     """
-    expired = session.scalars(
-        select(Step)
-        .where(Step.status == RUNNING, Step.lease_expires_at < func.now())
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    ).all()
-    for step in expired:
-        step.lost_count += 1
-        step.status = FAILED if step.lost_count >= max_lost else QUEUED
-        step.lease_owner = None
-        step.lease_expires_at = None
-        if step.status == FAILED:
-            step.finished_at = func.now()
+    ours = [Step.id == claim.step_id, Step.lease_token == claim.token, Step.status == RUNNING]
+    if only_if_expired:
+        ours.append(Step.lease_expires_at < func.now())
+    step = session.scalars(
+        select(Step).where(*ours).with_for_update().execution_options(populate_existing=True)
+    ).one_or_none()
+    if step is None:
+        raise LeaseLost(claim.step_id)
+    step.lost_count += 1
+    step.lease_owner = None
+    step.lease_expires_at = None
+    given_up = step.lost_count >= max_lost
+    step.status = FAILED if given_up else QUEUED
+    if given_up:
+        step.finished_at = func.now()
     session.flush()
-    return list(expired)
+    return given_up
+
+
+def expired(session: Session) -> list[Claim]:
+    """The claims whose lease has run out."""
+    rows = session.scalars(
+        select(Step).where(Step.status == RUNNING, Step.lease_expires_at < func.now())
+    )
+    return [_claim(step) for step in rows]
+
+
+def get(session: Session, step_id: str, token: int) -> Claim:
+    """The claim on a step that this token still holds.
+
+    Raises:
+        LeaseLost: it does not.
+    """
+    step = session.scalars(
+        select(Step).where(
+            Step.id == step_id, Step.lease_token == token, Step.status == RUNNING
+        )
+    ).one_or_none()
+    if step is None:
+        raise LeaseLost(step_id)
+    return _claim(step)
+
+
+def _claim(step: Step) -> Claim:
+    return Claim(
+        step_id=step.id,
+        token=step.lease_token,
+        kind=step.kind,
+        tenant_id=step.tenant_id,
+        dataset_id=step.dataset_id,
+        job_id=step.job_id,
+        payload=step.payload,
+        checkpoint_key=step.checkpoint_key,
+    )
 
 
 def waiting(session: Session) -> dict[str, int]:

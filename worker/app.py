@@ -20,13 +20,13 @@ def drain_file(celery_pid: int) -> Path:
     return get_settings().scratch_dir / f"drain-{celery_pid}"
 
 
-@app.task(name=LOOK)  # type: ignore[untyped-decorator]
+@app.task(name=LOOK)
 def look(pool: str) -> None:
     """Work until nothing waits in `pool`, or until the worker is asked to stop."""
     work_off(pool, draining=drain_file(os.getppid()).exists)
 
 
-@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+@worker_shutting_down.connect
 def _ask_steps_to_stop(**_: Any) -> None:
     # Celery's orderly stop waits for the running task without limit and tells it nothing.
     path = drain_file(os.getpid())
@@ -34,7 +34,7 @@ def _ask_steps_to_stop(**_: Any) -> None:
     path.touch()
 
 
-@worker_process_init.connect  # type: ignore[untyped-decorator]
+@worker_process_init.connect
 def _end_with_parent(**_: Any) -> None:
     """A pool process whose Celery process was killed must not work on unseen."""
     parent = os.getppid()

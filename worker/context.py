@@ -103,7 +103,8 @@ class StepContext:
 
     def result_of(self, kind: str) -> dict[str, Any]:
         """What the (only) finished step of this kind in the same job wrote down."""
-        return self.results_of(kind)[0]["result"]
+        result: dict[str, Any] = self.results_of(kind)[0]["result"]
+        return result
 
     def results_of(self, kind: str) -> list[dict[str, Any]]:
         with transaction() as session:

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from core import lifecycle, steps
 from core.doorbell import COMPUTE
+from core.ids import new_id
 from core.problem import Problem
 from core.tables import Artifact, Dataset, Job, Step
-from core.ids import new_id
 
 INGEST, TRAIN, PROTECT, EVALUATE, REPORT = "ingest", "train", "protect", "evaluate", "report"
 
@@ -40,7 +40,7 @@ def begin(session: Session, claim: steps.Claim) -> None:
     if claim.job_id is None:
         return
     job = lifecycle.lock_job(session, claim.job_id)
-    steps.write(session, claim)
+    steps.write(session, claim)  # raises if the job's end dropped it
     if job.status == lifecycle.QUEUED:
         lifecycle.change_job(session, job, lifecycle.RUNNING)
     lifecycle.enter_phase(session, job, PHASES[claim.kind])
@@ -92,10 +92,21 @@ def fail(session: Session, claim: steps.Claim, problem: Problem) -> None:
         lifecycle.change_job(session, job, lifecycle.FAILED, problem)
 
 
-def lose(session: Session, claim: steps.Claim, problem: Problem, max_lost: int) -> None:
-    """The process that worked on a step is gone; `problem` is told if it was once too often."""
+def lose(
+    session: Session,
+    claim: steps.Claim,
+    problem: Problem,
+    max_lost: int,
+    *,
+    only_if_expired: bool = False,
+) -> None:
+    """The process that worked on a step is gone; `problem` is told if it was once too often.
+
+    Raises:
+        steps.LeaseLost: the step is in other hands, or (`only_if_expired`) its lease was renewed.
+    """
     job = lifecycle.lock_job(session, claim.job_id) if claim.job_id else None
-    if not steps.lose(session, claim, max_lost):
+    if not steps.lose(session, claim, max_lost, only_if_expired=only_if_expired):
         subject = claim.job_id or claim.dataset_id
         lifecycle.record(
             session, claim.tenant_id, subject, "step.lost", kind=claim.kind, code=problem.code
@@ -211,9 +222,7 @@ def _report_if_evaluated(session: Session, job: Job) -> None:
 def _publish(session: Session, job: Job, result: dict[str, Any]) -> None:
     """The job's results become visible, all at once."""
     for artifact in result["artifacts"]:
-        session.add(
-            Artifact(id=new_id("art"), tenant_id=job.tenant_id, job_id=job.id, **artifact)
-        )
+        session.add(Artifact(id=new_id("art"), tenant_id=job.tenant_id, job_id=job.id, **artifact))
     job.evaluation = result["evaluation"]
     job.progress = 1.0
     lifecycle.change_job(session, job, lifecycle.SUCCEEDED)

@@ -23,15 +23,14 @@ def run(context: StepContext) -> dict[str, Any]:
     data = fetch_canonical(context)
     images = np.asarray(data.train_images)
     if payload["side"] == "protected":
-        stored = context.result_of("protect")["artifacts"][0]
+        stored = context.result_of("protect")["dataset"]
         path = context.scratch / stored["name"]
         context.store.get_file(stored["object_key"], path)
         images = read_back(path, data)["train"]
 
     def on_progress(progress: Progress) -> None:
         metrics = {
-            f"{payload['side']}_{name}": round(value, 4)
-            for name, value in progress.metrics.items()
+            f"{payload['side']}_{name}": round(value, 4) for name, value in progress.metrics.items()
         }
         context.progress(progress.fraction, **metrics)
 

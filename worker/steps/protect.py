@@ -17,7 +17,7 @@ from engine import (
 from worker.context import StepContext
 from worker.files import fetch_canonical, fetch_upload, job_of, keep
 from worker.layouts import Canonical, protected_name, read_back, write_protected
-from worker.picture import draw_preview
+from worker.picture import draw_samples
 
 EVALUATION_SEEDS = (0,)
 
@@ -26,7 +26,7 @@ def run(context: StepContext) -> dict[str, Any]:
     """Protect, write, read back what was written, and measure that.
 
     Returns:
-        `artifacts` (the protected dataset and its picture), `linf` in 1/255, `psnr_db`, and the
+        `dataset` (its artifact row), `picture_key`, `linf` in 1/255, `psnr_db`, and the
         `evaluations` that shall follow.
     """
     job = job_of(context)
@@ -53,22 +53,22 @@ def run(context: StepContext) -> dict[str, Any]:
 
     # From here on only the bytes that the owner gets count.
     written = read_back(path, data)
-    published = np.concatenate(
-        [written[split] for split in ("train", "test") if split == "train" or _cut(data)]
-    )
+    published = written["train"]
+    if _cut(data):
+        published = np.concatenate([published, written["test"]])
     linf = largest_change(images, published)
     if linf > integer_bound(generator.plan.epsilon):
         raise AssertionError(f"a pixel of the written dataset moved by {linf}/255")
     picture = context.scratch / "preview.png"
-    draw_preview(images, published, labels, data.summary.classes, linf, picture)
+    draw_samples(images, published, labels, linf, picture)
+    picture_key = context.attempt_prefix + picture.name
+    context.store.put_file(picture, picture_key, "image/png")
     victims = choose_victims(
         data.summary.image_shape, len(data.summary.classes), len(data.train_labels)
     )
     return {
-        "artifacts": [
-            keep(context, path, "protected_dataset"),
-            keep(context, picture, "preview"),
-        ],
+        "dataset": keep(context, path, "protected_dataset"),
+        "picture_key": picture_key,
         "linf": linf,
         "psnr_db": psnr(images, published),
         "images": len(images),
@@ -83,7 +83,7 @@ def run(context: StepContext) -> dict[str, Any]:
 
 
 def _cut(data: Canonical) -> bool:
-    return data.summary.test_split == "cut"
+    return bool(data.summary.test_split == "cut")
 
 
 def _to_publish(data: Canonical) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

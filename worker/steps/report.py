@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from core.epsilon import max_change
-from engine import judge, targeted_success
+from engine import targeted_success
+from engine.verdict import judge
 from worker.context import StepContext
 from worker.files import dataset_of, job_of, keep
+from worker.picture import add_caption
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -25,9 +27,7 @@ def run(context: StepContext) -> dict[str, Any]:
     classes: list[str] = dataset.summary["classes"]
     trained = context.result_of("train")
     protected = context.result_of("protect")
-    victims = [
-        {**entry["payload"], **entry["result"]} for entry in context.results_of("evaluate")
-    ]
+    victims = [{**entry["payload"], **entry["result"]} for entry in context.results_of("evaluate")]
     baseline = _mean(victims, "clean", "accuracy")
     after = _mean(victims, "protected", "accuracy")
     targeted = None
@@ -58,10 +58,18 @@ def run(context: StepContext) -> dict[str, Any]:
         "seconds_training": trained["seconds"],
         "seconds_total": _seconds_since(job.started_at),
     }
+    picture = context.scratch / "preview.png"
+    context.store.get_file(protected["picture_key"], picture)
+    add_caption(
+        picture,
+        f"Clean-test accuracy of a fresh classifier: {baseline:.1f} % if trained on before, "
+        f"{after:.1f} % if trained on after",
+    )
     path = context.scratch / "evaluation.json"
     path.write_text(json.dumps(evaluation, indent=2, allow_nan=False) + "\n")
     artifacts = [
-        *protected["artifacts"],
+        protected["dataset"],
+        keep(context, picture, "preview"),
         trained["generator"],
         keep(context, path, "evaluation"),
     ]

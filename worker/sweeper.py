@@ -1,0 +1,95 @@
+"""Repairs what crashes leave behind: `python -m worker.sweeper`.
+
+Each concern is a small function that may run anywhere, any number of times, also twice at once.
+"""
+
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from core import lifecycle, steps
+from core.database import transaction
+from core.doorbell import ring
+from core.object_store import ObjectStore, job_prefix
+from core.problem import Problem
+from core.settings import Settings, get_settings
+from core.tables import Job
+from worker import flow
+
+log = logging.getLogger(__name__)
+
+LOST = Problem(
+    "worker_lost",
+    "The workers that ran this were lost, again and again; the data may be too large for them.",
+    retryable=True,
+)
+
+
+def requeue_lost_steps(settings: Settings) -> None:
+    """A worker that stopped renewing its lease is gone; another one takes its step."""
+    with transaction() as session:
+        claims = steps.expired(session)
+    for claim in claims:
+        with contextlib.suppress(steps.LeaseLost), transaction() as session:
+            flow.lose(session, claim, LOST, settings.max_lost, only_if_expired=True)
+            log.warning("%s: its worker is gone", claim.step_id)
+
+
+def end_stuck_cancellations(settings: Settings) -> None:
+    """A job whose last running step vanished while it was being cancelled."""
+    with transaction() as session:
+        jobs = session.execute(
+            select(Job.id, Job.tenant_id).where(Job.status == lifecycle.CANCELLING)
+        ).all()
+    for job_id, tenant_id in jobs:
+        with transaction() as session:
+            cancelled = flow.end_cancelled(session, job_id)
+        if cancelled:
+            ObjectStore.from_settings(settings).delete_prefix(job_prefix(tenant_id, job_id))
+
+
+def ring_for_waiting_steps(_: Settings) -> None:
+    """A bell may have been lost with the broker; while steps wait, ring again."""
+    with transaction() as session:
+        pools = steps.waiting(session)
+    for pool in pools:
+        ring(pool)
+
+
+CONCERNS: tuple[Callable[[Settings], None], ...] = (
+    requeue_lost_steps,
+    end_stuck_cancellations,
+    ring_for_waiting_steps,
+)
+
+
+def sweep(settings: Settings) -> None:
+    """Look after every concern once; one that fails does not keep the others from their turn."""
+    for concern in CONCERNS:
+        try:
+            concern(settings)
+        except SQLAlchemyError as error:
+            log.warning("%s: %s", concern.__name__, type(error).__name__)
+        except Exception:
+            log.exception("%s failed", concern.__name__)
+
+
+def main() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    settings = get_settings()
+    while not stop.wait(settings.sweep_seconds):
+        sweep(settings)
+
+
+if __name__ == "__main__":
+    main()
