@@ -55,7 +55,7 @@ _HOME = {
     "train_victim": "evaluate",
 }
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

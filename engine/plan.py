@@ -20,8 +20,8 @@ class PlanError(ValueError):
     """A plan, or data given beside it, that cannot be trained on. The message says what to do."""
 
 
-class TrainingStopped(Exception):  # noqa: N818 - it is not an error
-    """Raise it (or a subclass) in `on_progress` to stop a training. Nothing in engine catches it."""
+class TrainingStopped(Exception):
+    """For `on_progress` to raise, to stop a training: nothing in engine catches it."""
 
 
 def integer_bound(epsilon: float) -> int:

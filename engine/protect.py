@@ -20,7 +20,7 @@ Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
-class BoundBroken(RuntimeError):  # noqa: N818
+class BoundBroken(RuntimeError):
     """A pixel moved further than floor(255 * epsilon): a defect, never the owner's fault."""
 
 
@@ -122,5 +122,5 @@ def _check(generator: TrainedGenerator, images: Images, labels: Labels | None) -
         return
     if len(labels) != len(images):
         raise PlanError(f"{len(labels)} labels for {len(images)} images")
-    if len(labels) and not (0 <= labels.min() and labels.max() < generator.num_classes):
+    if len(labels) and not (labels.min() >= 0 and labels.max() < generator.num_classes):
         raise PlanError(f"labels must be from 0 to {generator.num_classes - 1}")

@@ -1,4 +1,4 @@
-"""Randomness by name: every draw depends on the seed and on what it is for, never on what ran before.
+"""Randomness by name: a draw depends on the seed and on what it is for, not on what ran before.
 
 So a training that resumes at trial 12 draws what the uninterrupted one drew at trial 12, and the
 checkpoint need not carry the state of any random generator.
