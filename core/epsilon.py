@@ -1,11 +1,16 @@
 """Epsilon, the L-infinity bound of the perturbation, as owners write it: 0.3 or "8/255"."""
 
 import math
+import re
 from fractions import Fraction
 
 from core.problem import Refused
 
 LEVELS = 255
+# No exponents: "1e-999999999" would be computed, digit by digit.
+_WRITTEN = re.compile(
+    r"[0-9]{1,9}(\.[0-9]{1,20})?|\.[0-9]{1,20}|[0-9]{1,9} ?/ ?[0-9]{1,9}", re.ASCII
+)
 
 
 def parse_epsilon(value: float | str) -> Fraction:
@@ -22,13 +27,13 @@ def parse_epsilon(value: float | str) -> Fraction:
     """
     try:
         if isinstance(value, str):
-            if len(value) > 32:
+            if not _WRITTEN.fullmatch(value):
                 raise ValueError
             epsilon = Fraction(value.replace(" ", ""))
         else:
             if isinstance(value, bool) or not math.isfinite(value):
                 raise ValueError
-            epsilon = Fraction(str(value))
+            epsilon = Fraction(value).limit_denominator(10**9)
     except (ValueError, ZeroDivisionError) as error:
         raise Refused(
             "epsilon_invalid",

@@ -200,9 +200,7 @@ def get(session: Session, step_id: str, token: int) -> Claim:
         LeaseLost: it does not.
     """
     step = session.scalars(
-        select(Step).where(
-            Step.id == step_id, Step.lease_token == token, Step.status == RUNNING
-        )
+        select(Step).where(Step.id == step_id, Step.lease_token == token, Step.status == RUNNING)
     ).one_or_none()
     if step is None:
         raise LeaseLost(step_id)
