@@ -26,7 +26,8 @@ def run(context: StepContext) -> dict[str, Any]:
         stored = context.result_of("protect")["dataset"]
         path = context.scratch / stored["name"]
         context.store.get_file(stored["object_key"], path)
-        images = read_back(path, data)["train"]
+        written = read_back(path, data, context.scratch / "written")
+        images = written["train"]
 
     def on_progress(progress: Progress) -> None:
         metrics = {

@@ -3,8 +3,8 @@
 from typing import Any
 
 from worker.context import StepContext
-from worker.files import fetch_upload
-from worker.layouts import CANONICAL_FILES, Limits, read_in_sandbox
+from worker.files import CANONICAL_FILES, fetch_upload
+from worker.layouts import Limits, read_in_sandbox
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def run(context: StepContext) -> dict[str, Any]:
     def on_progress(done: int, total: int) -> None:
         context.progress(0.9 * done / max(total, 1))
 
-    limits = Limits(max_total_bytes=context.settings.max_dataset_bytes)
+    limits = Limits(max_decoded_bytes=context.settings.max_dataset_bytes)
     summary = read_in_sandbox(archive, folder, limits, on_progress, cancelled=lambda: False)
     prefix = f"{context.attempt_prefix}canonical/"
     for name in CANONICAL_FILES:

@@ -16,10 +16,11 @@ from engine import (
 )
 from worker.context import StepContext
 from worker.files import fetch_canonical, fetch_upload, job_of, keep
-from worker.layouts import Canonical, protected_name, read_back, write_protected
+from worker.layouts import Canonical, read_back, write_protected
 from worker.picture import draw_samples
 
 EVALUATION_SEEDS = (0,)
+PUBLISHED_AS = {"image_folder": "protected.zip", "npz": "protected.npz"}
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -47,12 +48,13 @@ def run(context: StepContext) -> dict[str, Any]:
     def writing(done: int, total: int) -> None:
         context.progress(0.5 + 0.4 * done / max(total, 1))
 
-    path = context.scratch / protected_name(data.summary)
+    path = context.scratch / PUBLISHED_AS[data.summary.layout]
     count = len(data.train_labels)
-    write_protected(archive, data, protected[:count], protected[count:], path, writing)
+    cut = protected[count:] if _cut(data) else None
+    write_protected(archive, data, protected[:count], cut, path, writing)
 
     # From here on only the bytes that the owner gets count.
-    written = read_back(path, data)
+    written = read_back(path, data, context.scratch / "written")
     published = written["train"]
     if _cut(data):
         published = np.concatenate([published, written["test"]])
@@ -83,7 +85,7 @@ def run(context: StepContext) -> dict[str, Any]:
 
 
 def _cut(data: Canonical) -> bool:
-    return bool(data.summary.test_split == "cut")
+    return data.summary.test_split == "cut"
 
 
 def _to_publish(data: Canonical) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
