@@ -1,0 +1,71 @@
+"""The application: `uvicorn --factory service.app:create_app`."""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from core.object_store import ObjectStore
+from core.settings import Settings, get_settings
+from service.artifacts.endpoints import router as artifacts
+from service.datasets.endpoints import UPLOAD_PATH
+from service.datasets.endpoints import router as datasets
+from service.evaluations.endpoints import router as evaluations
+from service.health.endpoints import router as health
+from service.health.service import Readiness
+from service.jobs.endpoints import router as jobs
+from service.kit import docs, handlers
+from service.kit.body_limit import JSON_LIMIT, BodyLimitMiddleware
+from service.kit.request_id import RequestIdMiddleware
+from service.kit.security_headers import SecurityHeadersMiddleware
+
+DESCRIPTION = """
+Upload a labelled image dataset, start a job, and get back the same images with a perturbation of at
+most epsilon on every pixel, on which nobody can train a working model, together with the proof.
+
+1. `POST /v1/datasets` with a zip or npz file.
+2. `POST /v1/jobs` with its `dataset_id`, then `GET /v1/jobs/{job_id}` until `status` is final.
+3. `GET /v1/jobs/{job_id}/evaluation` for the proof, `/artifacts` for the downloads.
+
+Every error is `application/problem+json`: programs read `code`, people `detail`, and `param` names
+the field. Ids sort by time. New fields may appear in answers; none disappears within `/v1`.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the API.
+
+    Args:
+        settings: what the endpoints use; by default what the environment says.
+    """
+    settings = settings or get_settings()
+    app = FastAPI(
+        title="unlearnable",
+        summary="Data protection as a service.",
+        description=DESCRIPTION,
+        version=version("unlearnable"),
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        # A redirect to the other spelling would make clients send their upload twice.
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.settings = settings
+    app.state.store = ObjectStore.from_settings(settings)
+    app.state.readiness = Readiness(app.state.store)
+    for router in (datasets, jobs, evaluations, artifacts, health):
+        app.include_router(router)
+    handlers.install(app)
+    docs.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(
+        BodyLimitMiddleware, limit=JSON_LIMIT, counts_itself=frozenset({("POST", UPLOAD_PATH)})
+    )
+    app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(SecurityHeadersMiddleware)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

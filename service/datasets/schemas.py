@@ -1,0 +1,93 @@
+"""What a dataset looks like to its owner."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field
+
+from core import tables
+from service.kit.pages import ListOf
+
+Status = Literal["validating", "ready", "rejected", "deleted"]
+
+
+class Failure(BaseModel):
+    """Why a dataset was rejected or a job failed."""
+
+    code: str = Field(description="What happened, as a word that never changes.")
+    message: str = Field(description="What happened and what to do next.")
+    param: str | None = Field(description="The field or the member of the upload at fault.")
+    retryable: bool = Field(description="Whether the same again may succeed.")
+
+
+class Dataset(BaseModel):
+    """A labelled image dataset. What validation finds out is null until the dataset is ready."""
+
+    id: str = Field(description="Starts with `ds_`.")
+    object: Literal["dataset"] = "dataset"
+    name: str = Field(description="The name given at upload, or that of the file.")
+    status: Status = Field(description="`validating`, then `ready` or `rejected`.")
+    layout: str | None = Field(description="How the upload is laid out, such as `npz`.")
+    classes: list[str] | None = Field(description="Class names in label order: label 0 first.")
+    counts: dict[str, dict[str, int]] | None = Field(
+        description="Images of each class, by split and class name."
+    )
+    image_shape: list[int] | None = Field(description="Height, width and channels, in pixels.")
+    test_split: str | None = Field(
+        description="Where the test images come from: `uploaded`, or `cut` from the training ones."
+    )
+    notes: list[str] | None = Field(description="What validation did that you should know.")
+    size_bytes: int = Field(description="Size of the uploaded file.")
+    sha256: str = Field(description="SHA-256 of the uploaded file, in hexadecimal.")
+    error: Failure | None = Field(description="Why the dataset was rejected.")
+    created_at: datetime
+    ready_at: datetime | None
+
+    @classmethod
+    def of(cls, row: tables.Dataset) -> Self:
+        """The public view of a row."""
+        summary = row.summary or {}
+        return cls.model_validate(
+            {
+                "layout": summary.get("layout"),
+                "classes": summary.get("classes"),
+                "counts": summary.get("counts"),
+                "image_shape": summary.get("image_shape"),
+                "test_split": summary.get("test_split"),
+                "notes": summary.get("notes"),
+                "id": row.id,
+                "name": row.name,
+                "status": row.status,
+                "size_bytes": row.size_bytes,
+                "sha256": row.sha256,
+                "error": row.error,
+                "created_at": row.created_at,
+                "ready_at": row.ready_at,
+            }
+        )
+
+
+READY = Dataset(
+    id="ds_01k9x2v7q3m8c4r6t5w0ye1hzn",
+    name="digits",
+    status="ready",
+    layout="npz",
+    classes=["0", "1"],
+    counts={"train": {"0": 5923, "1": 6742}, "test": {"0": 980, "1": 1135}},
+    image_shape=[28, 28, 1],
+    test_split="uploaded",
+    notes=[],
+    size_bytes=4211870,
+    sha256="8f1c0f6f2c0d8a5b7e3a9d4c1b6e2f7089ab34cd56ef7812904a5b6c7d8e9f01",
+    error=None,
+    created_at=datetime.fromisoformat("2026-11-22T10:15:00Z"),
+    ready_at=datetime.fromisoformat("2026-11-22T10:15:03Z"),
+)
+VALIDATING = READY.model_copy(
+    update={
+        "status": "validating",
+        "ready_at": None,
+        **dict.fromkeys(("layout", "classes", "counts", "image_shape", "test_split", "notes")),
+    }
+)
+PAGE = ListOf[Dataset](data=[READY], has_more=False)

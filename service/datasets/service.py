@@ -1,0 +1,128 @@
+"""What becomes of a dataset between its upload and its deletion."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from starlette.concurrency import run_in_threadpool
+
+from core import doorbell, lifecycle, steps
+from core.database import transaction
+from core.object_store import ObjectStore, dataset_prefix
+from core.problem import Refused
+from core.tables import Dataset
+from service.datasets import problems
+from service.datasets.repository import DatasetRepository
+from service.datasets.upload import Received
+from service.kit.pages import Page
+from service.kit.problems import Unavailable
+
+FIRST_POLL_SECONDS = 0.05
+LAST_POLL_SECONDS = 0.25
+
+
+def upload_key(tenant_id: str, dataset_id: str) -> str:
+    """Where the upload of a dataset lies in the store."""
+    return dataset_prefix(tenant_id, dataset_id) + "upload"
+
+
+def register(tenant_id: str, dataset_id: str, received: Received) -> Dataset:
+    """Write down a dataset whose upload lies in the store, and have it validated."""
+    dataset = Dataset(
+        id=dataset_id,
+        tenant_id=tenant_id,
+        name=received.name,
+        status=lifecycle.VALIDATING,
+        size_bytes=received.written.size,
+        sha256=received.written.sha256,
+        upload_key=upload_key(tenant_id, dataset_id),
+    )
+    with transaction() as session:
+        DatasetRepository(session, tenant_id).add(dataset)
+        steps.enqueue(
+            session,
+            kind="ingest",
+            pool=doorbell.INGEST,
+            tenant_id=tenant_id,
+            dataset_id=dataset_id,
+        )
+        lifecycle.record(session, tenant_id, dataset_id, "dataset.created")
+    doorbell.ring(doorbell.INGEST)
+    return dataset
+
+
+async def wait_for_verdict(
+    tenant_id: str, dataset_id: str, seconds: float, is_gone: Callable[[], Awaitable[bool]]
+) -> Dataset:
+    """The dataset once a worker has judged it, or as it is after `seconds`, or once the client left.
+
+    Raises:
+        Refused: the worker's problem; the dataset is deleted. Or the owner deleted it meanwhile.
+    """
+    deadline = time.monotonic() + seconds
+    pause = FIRST_POLL_SECONDS
+    while True:
+        dataset = await run_in_threadpool(get, tenant_id, dataset_id)
+        if dataset.status == lifecycle.REJECTED:
+            await run_in_threadpool(_forget_rejected, tenant_id, dataset_id)
+            raise _verdict(dataset)
+        left = deadline - time.monotonic()
+        if dataset.status != lifecycle.VALIDATING or left <= 0 or await is_gone():
+            return dataset
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 1.2, LAST_POLL_SECONDS)
+
+
+def _verdict(dataset: Dataset) -> Refused:
+    """The problem for which a worker rejected a dataset."""
+    assert dataset.error is not None
+    error = dataset.error
+    if error["retryable"]:
+        return Unavailable(error["code"], error["message"])
+    return Refused(error["code"], error["message"], error["param"])
+
+
+def _forget_rejected(tenant_id: str, dataset_id: str) -> None:
+    """The owner has been told; the worker has already deleted the bytes."""
+    with transaction() as session:
+        dataset = DatasetRepository(session, tenant_id).lock(dataset_id)
+        if dataset is not None:
+            lifecycle.change_dataset(session, dataset, lifecycle.DELETED)
+
+
+def get(tenant_id: str, dataset_id: str) -> Dataset:
+    """One dataset.
+
+    Raises:
+        Refused: `dataset_not_found`.
+    """
+    with transaction() as session:
+        dataset = DatasetRepository(session, tenant_id).get(dataset_id)
+    if dataset is None:
+        raise problems.dataset_not_found()
+    return dataset
+
+
+def page_of(tenant_id: str, page: Page) -> tuple[list[Dataset], bool]:
+    """A page of the tenant's datasets, and whether more follow."""
+    with transaction() as session:
+        return DatasetRepository(session, tenant_id).page(page)
+
+
+def delete(tenant_id: str, dataset_id: str, store: ObjectStore) -> None:
+    """Delete a dataset's bytes, then the dataset: whoever reads 204 knows that the bytes are gone.
+
+    Raises:
+        Refused: `dataset_not_found`, `dataset_validating` or `dataset_in_use`.
+    """
+    with transaction() as session:
+        repository = DatasetRepository(session, tenant_id)
+        dataset = repository.lock(dataset_id)
+        if dataset is None:
+            raise problems.dataset_not_found()
+        if dataset.status == lifecycle.VALIDATING:
+            raise problems.dataset_validating()
+        if repository.in_use(dataset_id):
+            raise problems.dataset_in_use()
+        store.delete_prefix(dataset_prefix(tenant_id, dataset_id))
+        lifecycle.change_dataset(session, dataset, lifecycle.DELETED)

@@ -1,0 +1,83 @@
+"""From the body of a request into the store, with every limit counted on the way."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from core.object_store import ObjectStore
+from core.settings import MIB
+from service.datasets import problems
+from service.datasets.form import UploadForm
+from service.kit.body_limit import declared_length
+from service.kit.part_writer import PartWriter, Written
+
+# What the form's boundaries, headers and other fields may add to the file.
+FORM_BYTES = MIB
+# Each upload holds up to two parts in memory; this bounds what all of them hold.
+MAX_CONCURRENT = 32
+
+
+@dataclass(frozen=True)
+class Received:
+    """An upload that lies in the store in full."""
+
+    name: str
+    written: Written
+
+
+class Gate:
+    """Lets a limited number of uploads in at a time. For one event loop."""
+
+    def __init__(self, limit: int = MAX_CONCURRENT) -> None:
+        self._free = limit
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Hold a place.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        if not self._free:
+            raise problems.uploads_busy()
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+async def receive(request: Request, store: ObjectStore, key: str, max_bytes: int) -> Received:
+    """Stream the form of a request into the object `key`; on any error nothing remains.
+
+    Raises:
+        Refusal: the form, the file or their size is not as it must be.
+    """
+    form = UploadForm(request.headers.get("content-type", ""))
+    declared = declared_length(request.scope)
+    if declared is not None and declared > max_bytes + FORM_BYTES:
+        raise problems.upload_too_large(max_bytes)
+    writer = PartWriter(store, key, "application/octet-stream")
+    try:
+        seen = 0
+        async for chunk in request.stream():
+            seen += len(chunk)
+            if seen > max_bytes + FORM_BYTES:
+                raise problems.upload_too_large(max_bytes)
+            for piece in form.feed(chunk):
+                if writer.size + len(piece) > max_bytes:
+                    raise problems.upload_too_large(max_bytes)
+                await writer.write(piece)
+        form.end()
+        if not writer.size:
+            raise problems.upload_empty()
+        return Received(form.name, await writer.finish())
+    except ClientDisconnect as error:
+        await writer.discard()
+        raise problems.upload_interrupted() from error
+    except BaseException:
+        await writer.discard()
+        raise

@@ -1,0 +1,1 @@
+"""Whether this process lives, and whether the parts it needs answer. No keys, no tenants."""

@@ -1,0 +1,57 @@
+"""Bearer keys. Every call under /v1 names its caller, and every query starts from that."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from core import api_keys
+from core.api_keys import Caller
+from core.database import transaction
+from service.kit.problems import Refusal
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="ApiKey",
+    description="Your API key, as `Authorization: Bearer ul_...`.",
+)
+
+
+def missing() -> Refusal:
+    """There is no key."""
+    return Refusal(
+        401,
+        "api_key_missing",
+        "Send your API key in the header Authorization: Bearer <key>.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def invalid() -> Refusal:
+    """The key opens nothing."""
+    return Refusal(
+        401,
+        "api_key_invalid",
+        "This API key is unknown or has been revoked. Check it for missing characters.",
+        headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+    )
+
+
+def authenticate(
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller:
+    """The caller, by the key of the Authorization header.
+
+    Raises:
+        Refusal: there is no key, or it opens nothing.
+    """
+    if credentials is None:
+        raise missing()
+    with transaction() as session:
+        caller = api_keys.find(session, credentials.credentials)
+    if caller is None:
+        raise invalid()
+    return caller
+
+
+CallerDep = Annotated[Caller, Depends(authenticate)]

@@ -1,0 +1,75 @@
+"""/docs: the OpenAPI document as a page, from files of this process.
+
+Owners paste their API key into that page, so it loads no script from anybody else's server.
+"""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import fastapi_offline
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+from service.kit.problems import ProblemBody
+
+_STATIC = Path(fastapi_offline.__file__).parent / "static"
+_ASSETS = "/docs-assets"
+
+
+def install(app: FastAPI) -> None:
+    """Serve /docs and its assets, and complete the OpenAPI document."""
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.mount(_ASSETS, StaticFiles(directory=_STATIC), name="docs-assets")
+    page = get_swagger_ui_html(
+        openapi_url=app.openapi_url or "",
+        title=f"{app.title} API",
+        swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
+        swagger_css_url=f"{_ASSETS}/swagger-ui.css",
+        swagger_favicon_url=f"{_ASSETS}/favicon.png",
+        swagger_ui_parameters={"persistAuthorization": False, "tryItOutEnabled": True},
+    )
+    html = bytes(page.body).decode()
+    headers = {"Content-Security-Policy": _policy(html)}
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(html, headers=headers)
+
+
+def _policy(html: str) -> str:
+    """Scripts from here only, and of the inline ones just those of this page."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    )
+    return (
+        f"default-src 'none'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
+    )
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            routes=app.routes,
+            tags=app.openapi_tags,
+            servers=app.servers,
+        )
+        schemas = document["components"]["schemas"]
+        # FastAPI's own form of a validation error, which this API never sends.
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+        problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= problem.pop("$defs") | {ProblemBody.__name__: problem}
+        app.openapi_schema = document
+    return app.openapi_schema
