@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+LOOPBACK = {"127.0.0.1", "localhost", "::1", None}  # none: a socket of this machine
 # Passwords that appear in examples everywhere; a server outside loopback must not run with one.
 DEFAULT_SECRETS = {"", "changeme", "changethis", "secret", "password", "postgres", "unlearnable"}
 
