@@ -1,7 +1,7 @@
 """Runs the migrations on the database that `core.database.migrate` names."""
 
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 
 from core.tables import Base
 
@@ -11,7 +11,7 @@ LOCK = 7_283_011  # one migrating process at a time
 def run() -> None:
     url = context.config.get_main_option("sqlalchemy.url")
     assert url
-    with create_engine(url).connect() as connection:
+    with create_engine(url, poolclass=NullPool).connect() as connection:
         connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK})")
         connection.commit()
         context.configure(connection=connection, target_metadata=Base.metadata)

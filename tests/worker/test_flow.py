@@ -1,0 +1,254 @@
+"""The life of a job on a real PostgreSQL; only the results of its steps are made up."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from core import lifecycle, steps
+from core.database import transaction
+from core.doorbell import COMPUTE
+from core.ids import new_id
+from core.problem import Problem
+from core.tables import Artifact, Dataset, Event, Job, Step, Tenant
+from worker import flow
+
+pytestmark = pytest.mark.usefixtures("servers")
+
+EVALUATIONS = [
+    {"victim": "paper-mnist-cnn", "epochs": 3, "seed": 0, "side": side}
+    for side in ("clean", "protected")
+]
+RESULTS: dict[str, dict[str, Any]] = {
+    "train": {"seconds": 1.0},
+    "protect": {"evaluations": EVALUATIONS},
+    "evaluate": {"accuracy": 50.0},
+    "report": {
+        "evaluation": {"baseline_accuracy": 97.0},
+        "artifacts": [
+            {
+                "kind": "evaluation",
+                "name": "evaluation.json",
+                "content_type": "application/json",
+                "object_key": "k",
+                "size_bytes": 2,
+                "sha256": "0",
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    with transaction() as session:
+        tenant = Tenant(id=new_id("ten"), name=new_id("name"))
+        session.add(tenant)
+        session.flush()
+        dataset = Dataset(
+            id=new_id("ds"),
+            tenant_id=tenant.id,
+            name="d",
+            status=lifecycle.READY,
+            size_bytes=1,
+            sha256="",
+            upload_key="",
+        )
+        session.add(dataset)
+        return dataset
+
+
+def start_job(dataset: Dataset) -> str:
+    with transaction() as session:
+        job = Job(
+            id=new_id("job"),
+            tenant_id=dataset.tenant_id,
+            dataset_id=dataset.id,
+            status=lifecycle.QUEUED,
+            epsilon="3/10",
+            seed=0,
+            budget_seconds=1,
+        )
+        session.add(job)
+        session.flush()
+        steps.enqueue(
+            session,
+            kind="train",
+            pool=COMPUTE,
+            tenant_id=job.tenant_id,
+            dataset_id=dataset.id,
+            job_id=job.id,
+        )
+        return job.id
+
+
+def take(job_id: str) -> steps.Claim:
+    """Claim the next step; others' steps cannot be met, since no test leaves one queued."""
+    with transaction() as session:
+        claim = steps.claim(session, COMPUTE, "tester", 60)
+    assert claim is not None
+    assert claim.job_id == job_id
+    with transaction() as session:
+        flow.begin(session, claim)
+    return claim
+
+
+def do(job_id: str) -> str:
+    """Claim the next step and finish it."""
+    claim = take(job_id)
+    with transaction() as session:
+        flow.advance(session, claim, RESULTS[claim.kind])
+    return claim.kind
+
+
+def job_of(job_id: str) -> Job:
+    with transaction() as session:
+        return session.get_one(Job, job_id)
+
+
+def events_of(job_id: str) -> list[str]:
+    with transaction() as session:
+        rows = session.scalars(select(Event).where(Event.subject_id == job_id).order_by(Event.id))
+        return [
+            f"{row.type} {row.data['phase']}" if "phase" in row.data else row.type for row in rows
+        ]
+
+
+def test_a_job_goes_through_its_phases_and_publishes_at_the_end(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    assert job_of(job_id).status == "queued"
+    done = [do(job_id) for _ in range(4)]
+    assert done == ["train", "protect", "evaluate", "evaluate"]
+    with transaction() as session:
+        assert session.scalar(select(Artifact).where(Artifact.job_id == job_id)) is None
+    assert do(job_id) == "report"
+
+    job = job_of(job_id)
+    assert (job.status, job.phase, job.progress) == ("succeeded", None, 1.0)
+    assert job.evaluation == {"baseline_accuracy": 97.0}
+    with transaction() as session:
+        assert session.scalar(select(Artifact.name).where(Artifact.job_id == job_id))
+    assert events_of(job_id) == [
+        "job.running",
+        "job.phase training",
+        "job.phase protecting",
+        "job.phase evaluating",
+        "job.succeeded",
+    ]
+
+
+def test_the_clean_baseline_is_trained_once_per_dataset(dataset: Dataset) -> None:
+    first = start_job(dataset)
+    for _ in range(5):
+        do(first)
+    second = start_job(dataset)
+    kinds = [do(second) for _ in range(4)]
+    assert kinds == ["train", "protect", "evaluate", "report"]
+
+
+def test_progress_never_goes_back_and_tells_when_it_ends(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    claim = take(job_id)
+    seen = []
+    for fraction in (0.25, 0.5, 0.1):
+        with transaction() as session:
+            assert flow.note_progress(session, claim, fraction, {"step": 7}) is False
+        seen.append(job_of(job_id).progress)
+    assert seen == sorted(seen)
+    assert seen[1] == pytest.approx(0.5 * flow.SHARES["train"])
+    assert job_of(job_id).estimated_finish_at is not None
+    assert job_of(job_id).metrics == {"step": 7}
+    with transaction() as session:
+        flow.fail(session, claim, Problem("x", "y"))
+
+
+def test_cancelling_a_queued_job_ends_it_at_once(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+    assert job_of(job_id).status == "cancelled"
+    with transaction() as session:
+        assert steps.claim(session, COMPUTE, "tester", 60) is None
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))  # again: no harm
+
+
+def test_a_running_job_is_cancelled_once_its_step_has_stopped(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    claim = take(job_id)
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+    with transaction() as session:
+        assert flow.note_progress(session, claim, 0.5, {}) is True
+        assert flow.end_cancelled(session, job_id) is False
+    with transaction() as session:
+        lifecycle.lock_job(session, job_id)
+        steps.write(session, claim, status=steps.DROPPED)
+        assert flow.end_cancelled(session, job_id) is True
+    assert job_of(job_id).status == "cancelled"
+
+
+def test_a_result_that_comes_after_the_cancellation_starts_nothing(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    claim = take(job_id)
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+    with transaction() as session:
+        flow.advance(session, claim, RESULTS["train"])
+        assert flow.end_cancelled(session, job_id) is True
+    with transaction() as session:
+        assert steps.claim(session, COMPUTE, "tester", 60) is None
+
+
+def test_a_failed_step_fails_its_job_with_the_reason(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    claim = take(job_id)
+    with transaction() as session:
+        flow.fail(session, claim, Problem("out_of_memory", "Too large.", retryable=True))
+    job = job_of(job_id)
+    assert job.status == "failed"
+    assert job.error is not None
+    assert (job.error["code"], job.error["retryable"]) == ("out_of_memory", True)
+    with pytest.raises(lifecycle.IllegalChange), transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+
+
+def test_a_job_survives_two_lost_workers_and_fails_at_the_third(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    for expected in ("running", "running", "failed"):
+        claim = take(job_id)
+        with transaction() as session:
+            flow.lose(session, claim, Problem("worker_lost", "Gone."), max_lost=3)
+        assert job_of(job_id).status == expected
+    assert job_of(job_id).error == Problem("worker_lost", "Gone.").to_json()
+
+
+def test_illegal_changes_are_refused(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    with pytest.raises(lifecycle.IllegalChange), transaction() as session:
+        lifecycle.change_job(session, lifecycle.lock_job(session, job_id), "succeeded")
+    with pytest.raises(lifecycle.IllegalChange), transaction() as session:
+        lifecycle.change_dataset(session, session.get_one(Dataset, dataset.id), "validating")
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+
+
+def test_a_rejected_upload_says_why(dataset: Dataset) -> None:
+    with transaction() as session:
+        session.get_one(Dataset, dataset.id).status = lifecycle.VALIDATING
+        step = steps.enqueue(
+            session,
+            kind="ingest",
+            pool=new_id("pool"),
+            tenant_id=dataset.tenant_id,
+            dataset_id=dataset.id,
+        )
+        claim = steps.claim(session, step.pool, "tester", 60)
+    assert claim is not None
+    with transaction() as session:
+        flow.reject(session, claim, Problem("zip_damaged", "Upload it again.", "a.png"))
+    with transaction() as session:
+        row = session.get_one(Dataset, dataset.id)
+        assert row.status == "rejected"
+        assert row.error is not None
+        assert row.error["param"] == "a.png"
+        assert session.get_one(Step, claim.step_id).status == "failed"
