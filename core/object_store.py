@@ -7,7 +7,7 @@ owners reach it (the host is part of the signature).
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import boto3
 from botocore.config import Config
@@ -163,15 +163,18 @@ class MultipartUpload:
             Bucket=self._bucket, Key=key, ContentType=content_type
         )["UploadId"]
 
-    def write_part(self, data: bytes) -> None:
-        """Store the next part; every part but the last must hold at least 5 MiB."""
+    def write_part(self, data: bytes | bytearray) -> None:
+        """Store the next part; every part but the last must hold at least 5 MiB.
+
+        A bytearray is sent as it is, at once; bytes are read in small blocks by the HTTP client.
+        """
         number = len(self._parts) + 1
         answer = self._client.upload_part(
             Bucket=self._bucket,
             Key=self._key,
             UploadId=self._id,
             PartNumber=number,
-            Body=data,
+            Body=cast(bytes, data),  # the stubs do not know that a bytearray is welcome
         )
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
 
