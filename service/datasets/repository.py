@@ -29,9 +29,7 @@ class DatasetRepository:
     def get(self, dataset_id: str) -> Dataset | None:
         if not could_be(dataset_id, PREFIX):
             return None
-        return self._session.scalars(
-            self._visible.where(Dataset.id == dataset_id)
-        ).one_or_none()
+        return self._session.scalars(self._visible.where(Dataset.id == dataset_id)).one_or_none()
 
     def lock(self, dataset_id: str) -> Dataset | None:
         """The dataset, which nobody else changes or deletes until the transaction ends."""

@@ -27,14 +27,14 @@ class Dataset(BaseModel):
     object: Literal["dataset"] = "dataset"
     name: str = Field(description="The name given at upload, or that of the file.")
     status: Status = Field(description="`validating`, then `ready` or `rejected`.")
-    layout: str | None = Field(description="How the upload is laid out, such as `npz`.")
+    layout: str | None = Field(description="How the upload is laid out, `image_folder` or `npz`.")
     classes: list[str] | None = Field(description="Class names in label order: label 0 first.")
     counts: dict[str, dict[str, int]] | None = Field(
         description="Images of each class, by split and class name."
     )
     image_shape: list[int] | None = Field(description="Height, width and channels, in pixels.")
     test_split: str | None = Field(
-        description="Where the test images come from: `uploaded`, or `cut` from the training ones."
+        description="Where the test images come from: `given` with the upload, or `cut` from it."
     )
     notes: list[str] | None = Field(description="What validation did that you should know.")
     size_bytes: int = Field(description="Size of the uploaded file.")
@@ -75,7 +75,7 @@ READY = Dataset(
     classes=["0", "1"],
     counts={"train": {"0": 5923, "1": 6742}, "test": {"0": 980, "1": 1135}},
     image_shape=[28, 28, 1],
-    test_split="uploaded",
+    test_split="given",
     notes=[],
     size_bytes=4211870,
     sha256="8f1c0f6f2c0d8a5b7e3a9d4c1b6e2f7089ab34cd56ef7812904a5b6c7d8e9f01",

@@ -54,7 +54,7 @@ def register(tenant_id: str, dataset_id: str, received: Received) -> Dataset:
 async def wait_for_verdict(
     tenant_id: str, dataset_id: str, seconds: float, is_gone: Callable[[], Awaitable[bool]]
 ) -> Dataset:
-    """The dataset once a worker has judged it, or as it is after `seconds`, or once the client left.
+    """The dataset once it is judged, or as it is after `seconds` or once the client has left.
 
     Raises:
         Refused: the worker's problem; the dataset is deleted. Or the owner deleted it meanwhile.

@@ -24,8 +24,8 @@ def ask_database() -> None:
 
 def ask_broker() -> None:
     """Raise unless the broker answers."""
-    with celery_app().connection_for_write(transport_options={}) as connection:
-        connection.ensure_connection(max_retries=1, timeout=LIMIT_SECONDS)
+    with celery_app().connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, timeout=int(LIMIT_SECONDS))
 
 
 class Readiness:

@@ -106,11 +106,10 @@ def _param(loc: tuple[int | str, ...], type_: str, body: Any) -> str | None:
     names: list[str] = []
     value = body
     for index, part in enumerate(path):
-        if isinstance(value, dict) and part in value:
+        try:
             value = value[part]
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-        elif not (type_ == "missing" and index == len(path) - 1):
-            continue
+        except (KeyError, IndexError, TypeError):
+            if type_ != "missing" or index < len(path) - 1:
+                continue
         names.append(str(part))
     return ".".join(names)[:200] or None

@@ -42,9 +42,18 @@ class ListOf(BaseModel, Generic[Item]):
     has_more: bool = Field(description="Whether there is a page after this one.")
 
 
+def cursor_invalid(prefix: str) -> Refused:
+    """The cursor is no id of the list's noun."""
+    return Refused(
+        "cursor_invalid",
+        f"after must be the id of an item of this list, such as {prefix}_..., or be left out.",
+        "after",
+    )
+
+
 def fetch_page(
     session: Session,
-    query: Select[tuple[Row]],
+    query: Select[Row],
     id_column: InstrumentedAttribute[str],
     prefix: str,
     page: Page,
@@ -56,12 +65,7 @@ def fetch_page(
     """
     if page.after is not None:
         if not could_be(page.after, prefix):
-            raise Refused(
-                "cursor_invalid",
-                f"after must be the id of an item of this list, such as {prefix}_..., or be left "
-                "out.",
-                "after",
-            )
+            raise cursor_invalid(prefix)
         query = query.where(id_column < page.after)
     rows = list(session.scalars(query.order_by(id_column.desc()).limit(page.limit + 1)))
     return rows[: page.limit], len(rows) > page.limit

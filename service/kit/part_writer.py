@@ -34,9 +34,9 @@ class PartWriter:
         self._content_type = content_type
         self._upload: MultipartUpload | None = None
         self._hash = hashlib.sha256()
-        # Pages of a fresh buffer cost memory only once they are written, so small uploads are cheap.
-        self._filling = memoryview(bytearray(PART_BYTES))
-        self._spare: memoryview | None = None
+        # The pages of a fresh buffer cost memory only once written: small uploads are cheap.
+        self._filling = bytearray(PART_BYTES)
+        self._spare: bytearray | None = None
         self._filled = 0
         self._sending: asyncio.Task[None] | None = None
 
@@ -44,7 +44,7 @@ class PartWriter:
         """Take the next bytes; waits while two parts are full."""
         while data:
             count = min(len(data), PART_BYTES - self._filled)
-            self._filling[self._filled : self._filled + count] = data[:count]
+            memoryview(self._filling)[self._filled : self._filled + count] = data[:count]
             self._filled += count
             self.size += count
             data = data[count:]
@@ -75,8 +75,10 @@ class PartWriter:
         await self._settle()
         if not self._filled:
             return
-        part = self._filling[: self._filled]
-        self._filling, self._spare = self._spare or memoryview(bytearray(PART_BYTES)), self._filling
+        part = self._filling
+        self._filling, self._spare = self._spare or bytearray(PART_BYTES), part
+        if self._filled < PART_BYTES:
+            part = part[: self._filled]
         self._filled = 0
         self._sending = asyncio.create_task(run_in_threadpool(self._store_part, part))
 
@@ -86,7 +88,7 @@ class PartWriter:
             await asyncio.shield(self._sending)
             self._sending = None
 
-    def _store_part(self, part: memoryview) -> None:
+    def _store_part(self, part: bytearray) -> None:
         if self._upload is None:
             self._upload = self._store.multipart(self._key, self._content_type)
         self._hash.update(part)

@@ -1,0 +1,1 @@
+"""Artifacts: what a job made, as links to the object store. No bytes pass through the API."""

@@ -1,0 +1,34 @@
+"""/v1/jobs/{job_id}/artifacts"""
+
+from fastapi import APIRouter
+
+from service.artifacts import service
+from service.artifacts.schemas import LIST, Artifact
+from service.jobs.endpoints import PATH
+from service.jobs.problems import job_not_found
+from service.kit.auth import CallerDep
+from service.kit.documented import failures, success
+from service.kit.pages import ListOf
+from service.kit.state import SettingsDep, StoreDep
+
+router = APIRouter(prefix=PATH, tags=["artifacts"])
+
+
+@router.get(
+    "/{job_id}/artifacts",
+    response_model=ListOf[Artifact],
+    summary="Download what a job made",
+    responses={
+        **success(200, "Links to every file; none before the job has succeeded.", LIST),
+        **failures(job_not_found()),
+    },
+)
+def list_artifacts(
+    job_id: str, caller: CallerDep, settings: SettingsDep, store: StoreDep
+) -> ListOf[Artifact]:
+    """The files that a job made, each with a download link that is signed anew on every call.
+
+    The links work without a key until `expires_at`.
+    """
+    found = service.of_job(caller.tenant_id, job_id, store, settings.presign_seconds)
+    return ListOf(data=found, has_more=False)

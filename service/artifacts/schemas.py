@@ -1,0 +1,42 @@
+"""What an artifact looks like to its owner."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from service.kit.pages import ListOf
+
+
+class Artifact(BaseModel):
+    """A file that a job made, with a link to download it."""
+
+    id: str = Field(description="Starts with `art_`.")
+    object: Literal["artifact"] = "artifact"
+    name: str = Field(description="The file's name.")
+    kind: str = Field(
+        description="What it is: `protected_dataset`, `generator`, `preview`, `evaluation` or "
+        "`manifest`."
+    )
+    content_type: str
+    size_bytes: int
+    sha256: str = Field(description="SHA-256 of the file, in hexadecimal.")
+    url: str = Field(description="Download link; needs no key, so treat it like one.")
+    expires_at: datetime = Field(description="When the link stops working. Ask again for another.")
+
+
+LIST = ListOf[Artifact](
+    data=[
+        Artifact(
+            id="art_01k9x31h2j4k6m8n0p2q4r6s8t",
+            name="protected.npz",
+            kind="protected_dataset",
+            content_type="application/octet-stream",
+            size_bytes=6120044,
+            sha256="3b7e0c5a9d2f4681b0c3d5e7f9a1b2c4d6e8f0a1b3c5d7e9f1a2b4c6d8e0f2a4",
+            url="https://files.example.org/unlearnable/tenants/...?X-Amz-Signature=...",
+            expires_at=datetime.fromisoformat("2026-11-22T10:35:00Z"),
+        )
+    ],
+    has_more=False,
+)

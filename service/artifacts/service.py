@@ -1,0 +1,38 @@
+"""Signing links to what a job made."""
+
+from datetime import UTC, datetime, timedelta
+
+from core import tables
+from core.database import transaction
+from core.object_store import ObjectStore
+from service.artifacts.repository import ArtifactRepository
+from service.artifacts.schemas import Artifact
+from service.jobs import service as jobs
+
+
+def of_job(tenant_id: str, job_id: str, store: ObjectStore, presign_seconds: int) -> list[Artifact]:
+    """The artifacts of a job, each with a fresh link.
+
+    Raises:
+        Refused: `job_not_found`.
+    """
+    job = jobs.get(tenant_id, job_id)
+    with transaction() as session:
+        rows = ArtifactRepository(session, tenant_id).of_job(job.id)
+    expires_at = datetime.now(UTC) + timedelta(seconds=presign_seconds)
+    return [_signed(row, store, presign_seconds, expires_at) for row in rows]
+
+
+def _signed(
+    row: tables.Artifact, store: ObjectStore, seconds: int, expires_at: datetime
+) -> Artifact:
+    return Artifact(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        content_type=row.content_type,
+        size_bytes=row.size_bytes,
+        sha256=row.sha256,
+        url=store.presigned_get(row.object_key, row.name, row.content_type, seconds),
+        expires_at=expires_at,
+    )

@@ -1,0 +1,195 @@
+"""/v1/datasets"""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from core import lifecycle
+from core.ids import new_id
+from core.object_store import dataset_prefix
+from core.problem import Refused
+from core.settings import MIB
+from service.datasets import problems, service
+from service.datasets.repository import PREFIX
+from service.datasets.schemas import PAGE, READY, VALIDATING, Dataset
+from service.datasets.upload import Gate, receive
+from service.kit.auth import CallerDep
+from service.kit.documented import FIELD_INVALID, Responses, failures, success
+from service.kit.pages import ListOf, PageDep, cursor_invalid
+from service.kit.problems import STORE_UNAVAILABLE
+from service.kit.state import SettingsDep, StoreDep
+
+UPLOAD_PATH = "/v1/datasets"
+RESPOND_ASYNC = "respond-async"
+
+router = APIRouter(prefix=UPLOAD_PATH, tags=["datasets"])
+_gate = Gate()
+
+_LOCATION = {"Location": "The dataset's address."}
+_UPLOAD_RESPONSES: Responses = {
+    **success(201, "Uploaded, validated and ready for jobs.", READY, _LOCATION),
+    **success(
+        202,
+        "Uploaded; validation goes on. `GET` the address in Location until `status` changes.",
+        VALIDATING,
+        {**_LOCATION, "Retry-After": "Seconds until a look is worth it."},
+    ),
+    **failures(
+        problems.form_malformed(),
+        problems.upload_interrupted(),
+        problems.upload_too_large(4096 * MIB),
+        problems.form_expected(),
+        problems.upload_empty(),
+        problems.file_missing(),
+        problems.file_repeated(),
+        problems.field_unknown("photos"),
+        problems.name_invalid(),
+        Refused(
+            "image_truncated",
+            "The image ends before its last line. Save it again, or leave it out.",
+            "train/cat/0017.png",
+        ),
+        problems.uploads_busy(),
+        STORE_UNAVAILABLE,
+    ),
+}
+_UPLOAD_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "A zip of an image folder, or an npz file.",
+                        },
+                        "name": {
+                            "type": "string",
+                            "maxLength": 200,
+                            "description": "A name for you to know it by; else that of the file.",
+                        },
+                    },
+                },
+                "example": {"file": "@digits.npz", "name": "digits"},
+            }
+        },
+    },
+    "parameters": [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": f"`{RESPOND_ASYNC}`: answer 202 without waiting for validation.",
+            "example": RESPOND_ASYNC,
+        }
+    ],
+}
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=Dataset,
+    summary="Upload a dataset",
+    responses=_UPLOAD_RESPONSES,
+    openapi_extra=_UPLOAD_FORM,
+)
+async def create_dataset(
+    request: Request,
+    response: Response,
+    caller: CallerDep,
+    settings: SettingsDep,
+    store: StoreDep,
+) -> Dataset:
+    """Upload a labelled image dataset as one file, and learn whether it can be used.
+
+    - a **zip** of an image folder: `train/<class>/*` and `test/<class>/*`, or `<class>/*` alone
+    - an **npz** file with `x_train`, `y_train`, `x_test` and `y_test`
+
+    Every image is checked. The answer waits for that for a while; a file that cannot be used is
+    refused with 422, `param` names the member at fault, and nothing of it is kept.
+
+        curl -H "Authorization: Bearer $KEY" -F file=@photos.zip $URL/v1/datasets
+    """
+    dataset_id = new_id(PREFIX)
+    prefix = dataset_prefix(caller.tenant_id, dataset_id)
+    key = service.upload_key(caller.tenant_id, dataset_id)
+    with _gate.enter():
+        received = await receive(request, store, key, settings.max_upload_bytes)
+    try:
+        row = await run_in_threadpool(service.register, caller.tenant_id, dataset_id, received)
+    except BaseException:
+        await run_in_threadpool(store.delete_prefix, prefix)
+        raise
+    response.headers["Location"] = f"{UPLOAD_PATH}/{dataset_id}"
+    if _prefers_async(request):
+        response.headers["Preference-Applied"] = RESPOND_ASYNC
+    else:
+        row = await service.wait_for_verdict(
+            caller.tenant_id, dataset_id, settings.upload_wait_seconds, request.is_disconnected
+        )
+    if row.status == lifecycle.VALIDATING:
+        response.status_code = 202
+        response.headers["Retry-After"] = "1"
+    return Dataset.of(row)
+
+
+def _prefers_async(request: Request) -> bool:
+    preferences = ",".join(request.headers.getlist("prefer"))
+    return RESPOND_ASYNC in (part.strip().lower() for part in preferences.split(","))
+
+
+@router.get(
+    "",
+    response_model=ListOf[Dataset],
+    summary="List datasets",
+    responses={
+        **success(200, "Your datasets, newest first.", PAGE),
+        **failures(FIELD_INVALID, cursor_invalid(PREFIX)),
+    },
+)
+def list_datasets(caller: CallerDep, page: PageDep) -> ListOf[Dataset]:
+    """Your datasets, newest first, a page at a time."""
+    rows, has_more = service.page_of(caller.tenant_id, page)
+    return ListOf(data=[Dataset.of(row) for row in rows], has_more=has_more)
+
+
+@router.get(
+    "/{dataset_id}",
+    response_model=Dataset,
+    summary="Look at a dataset",
+    responses={
+        **success(200, "The dataset.", READY),
+        **failures(problems.dataset_not_found()),
+    },
+)
+def get_dataset(dataset_id: str, caller: CallerDep) -> Dataset:
+    """Status, classes, counts and image shape of one dataset."""
+    return Dataset.of(service.get(caller.tenant_id, dataset_id))
+
+
+@router.delete(
+    "/{dataset_id}",
+    status_code=204,
+    response_class=Response,
+    summary="Delete a dataset",
+    responses={
+        **success(204, "The dataset and its bytes are gone.", None),
+        **failures(
+            problems.dataset_not_found(),
+            problems.dataset_validating(),
+            problems.dataset_in_use(),
+            STORE_UNAVAILABLE,
+        ),
+    },
+)
+def delete_dataset(dataset_id: str, caller: CallerDep, store: StoreDep) -> None:
+    """Delete a dataset: first its bytes, then the dataset. What its jobs made stays."""
+    service.delete(caller.tenant_id, dataset_id, store)

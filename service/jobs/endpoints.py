@@ -1,0 +1,114 @@
+"""/v1/jobs"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Response
+from fastapi.openapi.models import Example
+
+from core import tables
+from core.epsilon import parse_epsilon
+from core.label_map import parse_label_map
+from service.datasets.problems import dataset_not_found
+from service.jobs import problems, service
+from service.jobs.repository import PREFIX
+from service.jobs.schemas import CANCELLING, PAGE, QUEUED, REQUESTS, RUNNING, Job, JobRequest
+from service.kit.auth import CallerDep
+from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, failures, refusal_of, success
+from service.kit.pages import ListOf, PageDep, cursor_invalid
+from service.kit.state import SettingsDep
+
+PATH = "/v1/jobs"
+
+router = APIRouter(prefix=PATH, tags=["jobs"])
+
+_REQUEST_EXAMPLES = {
+    name: Example(summary=name, value=request.model_dump(exclude_unset=True))
+    for name, request in REQUESTS.items()
+}
+_LABEL_MAP_PROBLEMS = [
+    refusal_of(lambda asked=asked: parse_label_map(asked, ["cat", "dog"]))  # type: ignore[misc]
+    for asked in ("rotate", {"cat": "bird"}, {"cat": "cat"}, {"cat": "dog"})
+]
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=Job,
+    summary="Start a job",
+    responses={
+        **success(202, "Queued.", QUEUED, {"Location": "The job's address: poll it."}),
+        **failures(
+            *JSON_PROBLEMS,
+            dataset_not_found("dataset_id"),
+            problems.dataset_not_ready(tables.Dataset(status="validating")),
+            refusal_of(lambda: parse_epsilon("8/0")),
+            refusal_of(lambda: parse_epsilon(1.5)),
+            *_LABEL_MAP_PROBLEMS,
+            problems.budget_out_of_range(86400),
+        ),
+    },
+)
+def create_job(
+    asked: Annotated[JobRequest, Body(openapi_examples=_REQUEST_EXAMPLES)],
+    response: Response,
+    caller: CallerDep,
+    settings: SettingsDep,
+) -> Job:
+    """Protect a dataset: train a generator against it, perturb it, and measure the effect.
+
+    The answer comes at once. Poll the address in Location until `status` is `succeeded`, `failed`
+    or `cancelled`; once a second is fine.
+    """
+    job = service.create(caller.tenant_id, asked, settings)
+    response.headers["Location"] = f"{PATH}/{job.id}"
+    response.headers["Retry-After"] = "1"
+    return Job.of(job)
+
+
+@router.get(
+    "",
+    response_model=ListOf[Job],
+    summary="List jobs",
+    responses={
+        **success(200, "Your jobs, newest first.", PAGE),
+        **failures(FIELD_INVALID, cursor_invalid(PREFIX)),
+    },
+)
+def list_jobs(caller: CallerDep, page: PageDep) -> ListOf[Job]:
+    """Your jobs, newest first, a page at a time."""
+    rows, has_more = service.page_of(caller.tenant_id, page)
+    return ListOf(data=[Job.of(row) for row in rows], has_more=has_more)
+
+
+@router.get(
+    "/{job_id}",
+    response_model=Job,
+    summary="Follow a job",
+    responses={
+        **success(200, "The job as it is now.", RUNNING),
+        **failures(problems.job_not_found()),
+    },
+)
+def get_job(job_id: str, caller: CallerDep) -> Job:
+    """Status, phase, progress, current metrics and estimated end of one job."""
+    return Job.of(service.get(caller.tenant_id, job_id))
+
+
+@router.post(
+    "/{job_id}/cancel",
+    response_model=Job,
+    summary="Cancel a job",
+    responses={
+        **success(200, "Cancelled, or about to be.", CANCELLING),
+        **failures(
+            problems.job_not_found(), problems.job_already_finished(tables.Job(status="succeeded"))
+        ),
+    },
+)
+def cancel_job(job_id: str, caller: CallerDep) -> Job:
+    """Call a job off. A queued one ends at once, a running one within seconds (`cancelling`).
+
+    Cancelling twice is no error. A job that has succeeded or failed cannot be cancelled.
+    """
+    return Job.of(service.cancel(caller.tenant_id, job_id))

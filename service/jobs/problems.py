@@ -1,0 +1,40 @@
+"""What can be wrong with a job or with what is asked of it."""
+
+from core import lifecycle
+from core.problem import Refused
+from core.tables import Dataset, Job
+from service.kit.problems import Conflict
+
+
+def job_not_found() -> Refused:
+    return Refused("job_not_found", "There is no such job. GET /v1/jobs lists yours.", status=404)
+
+
+def dataset_not_ready(dataset: Dataset) -> Conflict:
+    """The dataset is being validated, or was rejected."""
+    if dataset.status == lifecycle.VALIDATING:
+        return Conflict(
+            "dataset_not_ready",
+            "The dataset is still being validated. GET it until its status is ready.",
+            "dataset_id",
+            retry_after=2,
+        )
+    return Conflict(
+        "dataset_not_ready",
+        "The dataset was rejected; its error says why. Upload it again once that is put right.",
+        "dataset_id",
+    )
+
+
+def budget_out_of_range(limit: int) -> Refused:
+    return Refused(
+        "budget_out_of_range",
+        f"budget_seconds may be at most {limit} on this server.",
+        "budget_seconds",
+    )
+
+
+def job_already_finished(job: Job) -> Conflict:
+    return Conflict(
+        "job_already_finished", f"The job has {job.status}; there is nothing left to cancel."
+    )

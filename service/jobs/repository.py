@@ -1,0 +1,40 @@
+"""Every query on jobs, each for one tenant."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from core.tables import Job
+from service.kit.ids import could_be
+from service.kit.pages import Page, fetch_page
+
+PREFIX = "job"
+
+
+class JobRepository:
+    """One tenant's jobs, with their datasets."""
+
+    def __init__(self, session: Session, tenant_id: str) -> None:
+        self._session = session
+        self._tenant_id = tenant_id
+        self._mine = select(Job).where(Job.tenant_id == tenant_id).options(joinedload(Job.dataset))
+
+    def add(self, job: Job) -> None:
+        assert job.tenant_id == self._tenant_id
+        self._session.add(job)
+        self._session.flush()
+
+    def get(self, job_id: str) -> Job | None:
+        if not could_be(job_id, PREFIX):
+            return None
+        return self._session.scalars(self._mine.where(Job.id == job_id)).one_or_none()
+
+    def lock(self, job_id: str) -> Job | None:
+        """The job, which nobody else changes until the transaction ends."""
+        if not could_be(job_id, PREFIX):
+            return None
+        return self._session.scalars(
+            self._mine.where(Job.id == job_id).with_for_update(of=Job)
+        ).one_or_none()
+
+    def page(self, page: Page) -> tuple[list[Job], bool]:
+        return fetch_page(self._session, self._mine, Job.id, PREFIX, page)

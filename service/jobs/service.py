@@ -1,0 +1,96 @@
+"""Checking what a job asks for, and what may be done to it."""
+
+from core import doorbell, lifecycle, steps
+from core.database import transaction
+from core.epsilon import parse_epsilon
+from core.ids import new_id
+from core.label_map import parse_label_map
+from core.settings import Settings
+from core.tables import Job
+from service.datasets.problems import dataset_not_found
+from service.datasets.repository import DatasetRepository
+from service.jobs import problems
+from service.jobs.repository import PREFIX, JobRepository
+from service.jobs.schemas import JobRequest
+from service.kit.pages import Page
+
+
+def create(tenant_id: str, asked: JobRequest, settings: Settings) -> Job:
+    """Queue a job.
+
+    Raises:
+        Refused: the dataset, epsilon, label map or budget cannot be used.
+    """
+    epsilon = parse_epsilon(asked.epsilon)
+    budget = asked.budget_seconds or settings.default_budget_seconds
+    if budget > settings.max_budget_seconds:
+        raise problems.budget_out_of_range(settings.max_budget_seconds)
+    with transaction() as session:
+        # Locked, so that it is not deleted between this look and the job's first row.
+        dataset = DatasetRepository(session, tenant_id).lock(asked.dataset_id)
+        if dataset is None:
+            raise dataset_not_found("dataset_id")
+        if dataset.status != lifecycle.READY:
+            raise problems.dataset_not_ready(dataset)
+        assert dataset.summary is not None
+        job = Job(
+            id=new_id(PREFIX),
+            tenant_id=tenant_id,
+            dataset=dataset,
+            status=lifecycle.QUEUED,
+            epsilon=str(epsilon),
+            label_map=parse_label_map(asked.label_map, dataset.summary["classes"]),
+            seed=asked.seed,
+            budget_seconds=budget,
+        )
+        JobRepository(session, tenant_id).add(job)
+        steps.enqueue(
+            session,
+            kind="train",
+            pool=doorbell.COMPUTE,
+            tenant_id=tenant_id,
+            dataset_id=dataset.id,
+            job_id=job.id,
+        )
+        lifecycle.record(session, tenant_id, job.id, "job.created")
+    doorbell.ring(doorbell.COMPUTE)
+    return job
+
+
+def get(tenant_id: str, job_id: str) -> Job:
+    """One job.
+
+    Raises:
+        Refused: `job_not_found`.
+    """
+    with transaction() as session:
+        job = JobRepository(session, tenant_id).get(job_id)
+    if job is None:
+        raise problems.job_not_found()
+    return job
+
+
+def page_of(tenant_id: str, page: Page) -> tuple[list[Job], bool]:
+    """A page of the tenant's jobs, and whether more follow."""
+    with transaction() as session:
+        return JobRepository(session, tenant_id).page(page)
+
+
+def cancel(tenant_id: str, job_id: str) -> Job:
+    """Call a job off. Doing so twice changes nothing.
+
+    Raises:
+        Refused: `job_not_found` or `job_already_finished`.
+    """
+    with transaction() as session:
+        repository = JobRepository(session, tenant_id)
+        job = repository.lock(job_id)
+        if job is None:
+            raise problems.job_not_found()
+        try:
+            lifecycle.request_cancel(session, job)
+        except lifecycle.IllegalChange as error:
+            raise problems.job_already_finished(job) from error
+        session.flush()
+        session.refresh(job, ("finished_at", "cancel_requested_at"))
+    return job
