@@ -1,0 +1,35 @@
+"""Uploaded datasets in, protected datasets out, in the same layout.
+
+Here lives everything that touches an uploaded archive: the strict zip reader, the image decoder,
+the layouts (image folder, npz), the canonical form that all other steps work on, the writer, and
+the sandbox in which hostile bytes are read. What may not live here: torch, HTTP, the database, the
+object store, and the perturbation itself. Add a layout as one file that plans (from names and
+headers) and one function that fills a `CanonicalWriter`, and name it in `reader.py` and
+`writer.py`.
+"""
+
+from worker.layouts.canonical import CANONICAL_FILES, Canonical, DatasetSummary, load_canonical
+from worker.layouts.limits import Limits
+from worker.layouts.problem import CODES, BadDataset, ReadCancelled
+from worker.layouts.read_back import WrittenDatasetDiffers, read_back
+from worker.layouts.reader import read_archive
+from worker.layouts.sandboxed import ReaderCrashed, read_in_sandbox
+from worker.layouts.writer import protected_name, write_protected
+
+__all__ = [
+    "CANONICAL_FILES",
+    "CODES",
+    "BadDataset",
+    "Canonical",
+    "DatasetSummary",
+    "Limits",
+    "ReadCancelled",
+    "ReaderCrashed",
+    "WrittenDatasetDiffers",
+    "load_canonical",
+    "protected_name",
+    "read_archive",
+    "read_back",
+    "read_in_sandbox",
+    "write_protected",
+]

@@ -1,0 +1,308 @@
+"""An npz with x_train, y_train and, where there is a split, x_test, y_test."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.layouts.canonical import (
+    SPLITS,
+    CanonicalWriter,
+    DatasetSummary,
+    Labels,
+    Split,
+    TestSplit,
+)
+from worker.layouts.limits import Limits
+from worker.layouts.notes import cut_note, given_note
+from worker.layouts.npy import SUFFIX, ArrayInfo, array_bytes, inspect_array
+from worker.layouts.problem import BadDataset, Code
+from worker.layouts.progress import Progress
+from worker.layouts.split import cut_test
+from worker.layouts.zip_directory import Member
+from worker.layouts.zip_reader import ZipReader
+
+IMAGES: Final[dict[Split, str]] = {"train": "x_train", "test": "x_test"}
+"""The array that holds the images of a split."""
+
+LABELS: Final[dict[Split, str]] = {"train": "y_train", "test": "y_test"}
+"""The array that holds the labels of a split."""
+
+_KNOWN: Final = (*IMAGES.values(), *LABELS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class NpzPlan:
+    """What headers and labels tell: everything but the pixels.
+
+    Attributes:
+        images: the arrays of images; "test" only if it came with the upload.
+        labels: int64 (N,) by split of the upload.
+        in_test: bool (N,) over x_train, the images that `cut_test` sets aside; all false when the
+            test part came with the upload.
+        class_count: classes are "0" to str(class_count - 1).
+    """
+
+    images: dict[Split, ArrayInfo]
+    labels: dict[Split, Labels]
+    in_test: NDArray[np.bool_]
+    class_count: int
+
+    @property
+    def test_split(self) -> TestSplit:
+        return "given" if "test" in self.images else "cut"
+
+    def labels_of(self, split: Split) -> Labels:
+        """The labels of a split after the cut."""
+        if self.test_split == "given":
+            return self.labels[split]
+        return self.labels["train"][self.in_test if split == "test" else ~self.in_test]
+
+    def names_of(self, split: Split) -> list[str]:
+        """The names of the images of a split after the cut."""
+        if self.test_split == "given":
+            return [row_name(IMAGES[split], row) for row in range(len(self.labels[split]))]
+        rows = np.flatnonzero(self.in_test if split == "test" else ~self.in_test)
+        return [row_name(IMAGES["train"], row) for row in rows.tolist()]
+
+    def counts(self) -> dict[Split, dict[str, int]]:
+        found = {
+            split: np.bincount(self.labels_of(split), minlength=self.class_count).tolist()
+            for split in SPLITS
+        }
+        return {
+            split: {str(label): count for label, count in enumerate(found[split])}
+            for split in SPLITS
+        }
+
+
+def is_npz(members: Sequence[Member]) -> bool:
+    """Whether this zip is an npz: an array lies at its top."""
+    return any("/" not in member.name and member.name.endswith(SUFFIX) for member in members)
+
+
+def row_name(array: str, row: int) -> str:
+    """How one image of an array is called: "x_train[3]"."""
+    return f"{array}[{row}]"
+
+
+def plan_npz(archive: ZipReader, limits: Limits) -> NpzPlan:
+    """Check the headers of all arrays and the labels, before any pixel is read.
+
+    Raises:
+        BadDataset: `npz_array_unknown`, `npz_array_missing`, `images_not_uint8`, `images_shape`,
+            `image_too_small`, `image_too_large`, `labels_not_integer`, `labels_shape`,
+            `label_count_mismatch`, `shape_mismatch`, `labels_out_of_range`, `no_images`,
+            `one_class_only`, `class_too_small`, `too_many_classes`, `too_many_images`, and what
+            `inspect_array` and `ZipReader.pieces` raise.
+    """
+    arrays = _arrays(archive)
+    given: list[Split] = [split for split in SPLITS if IMAGES[split] in arrays]
+    images = {split: arrays[IMAGES[split]] for split in given}
+    for split in given:
+        _check_images(images[split], limits)
+        _check_label_header(arrays[LABELS[split]], images[split])
+    if "test" in images and images["train"].shape[1:] != images["test"].shape[1:]:
+        raise BadDataset(
+            "shape_mismatch",
+            f"x_train has shape {images['train'].shape}, x_test {images['test'].shape}: all but "
+            "the first number must agree.",
+            IMAGES["test"],
+        )
+    if sum(info.shape[0] for info in images.values()) > limits.max_images:
+        raise BadDataset(
+            "too_many_images",
+            f"At most {limits.max_images:,} images are read. Split the dataset into several "
+            "uploads.",
+            IMAGES["train"],
+        )
+    raw = {
+        split: np.frombuffer(
+            b"".join(array_bytes(archive, arrays[LABELS[split]])), arrays[LABELS[split]].dtype
+        )
+        for split in given
+    }
+    class_count = _check_train_labels(raw["train"], limits)
+    if "test" in raw and not (raw["test"].min() >= 0 and raw["test"].max() < class_count):
+        raise BadDataset(
+            "labels_out_of_range",
+            f"y_test has a label that y_train does not have; labels are 0 to {class_count - 1}.",
+            LABELS["test"],
+        )
+    labels = {split: values.astype(np.int64) for split, values in raw.items()}
+    cut = np.zeros(len(labels["train"]), np.bool_) if "test" in raw else cut_test(labels["train"])
+    return NpzPlan(images, labels, cut, class_count)
+
+
+def read_npz(
+    archive: ZipReader,
+    plan: NpzPlan,
+    writer: CanonicalWriter,
+    progress: Progress,
+    on_member: Callable[[str], None],
+) -> None:
+    """Stream the pixels of `plan` into `writer` and finish it.
+
+    Raises:
+        BadDataset: `dataset_too_large`, and what `ZipReader.pieces` raises.
+    """
+    for split, info in plan.images.items():
+        on_member(info.name)
+        _, height, width, *channels = info.shape
+        row_shape = (height, width, *(channels or [1]))
+        row_bytes = height * width * row_shape[2]
+        done = 0
+        rest = b""
+        for piece in array_bytes(archive, info):
+            rest += piece
+            rows = np.frombuffer(rest, np.uint8, len(rest) // row_bytes * row_bytes)
+            rows = rows.reshape(-1, *row_shape)
+            rest = rest[rows.nbytes :]
+            cut = plan.in_test[done : done + len(rows)]
+            if plan.test_split == "given":
+                writer.add(split, rows, info.name)
+            else:
+                writer.add("train", rows[~cut], info.name)
+                writer.add("test", rows[cut], info.name)
+            done += len(rows)
+            progress.add(len(rows))
+    counts = plan.counts()
+    given = plan.test_split == "given"
+    writer.finish(
+        DatasetSummary(
+            layout="npz",
+            classes=list(counts["train"]),
+            counts=counts,
+            image_shape=writer.image_shape,
+            test_split=plan.test_split,
+            notes=[given_note() if given else cut_note(sum(counts["test"].values()))],
+        ),
+        {split: plan.names_of(split) for split in SPLITS},
+        {split: plan.labels_of(split) for split in SPLITS},
+    )
+
+
+def _arrays(archive: ZipReader) -> Mapping[str, ArrayInfo]:
+    """The arrays by name: nothing unknown, nothing missing."""
+    names = [member.name.removesuffix(SUFFIX) for member in archive.members]
+    for member, name in zip(archive.members, names, strict=True):
+        if name not in _KNOWN or not member.name.endswith(SUFFIX):
+            raise BadDataset(
+                "npz_array_unknown",
+                "An npz may hold x_train, y_train, x_test and y_test only: another array might "
+                "carry clean copies into the protected dataset. Remove it.",
+                name,
+            )
+    needed = _KNOWN if {IMAGES["test"], LABELS["test"]} & set(names) else ("x_train", "y_train")
+    for name in needed:
+        if name not in names:
+            raise BadDataset(
+                "npz_array_missing",
+                "The array is missing. Images come with labels: x_train with y_train, x_test "
+                "with y_test.",
+                name,
+            )
+    return {
+        name: inspect_array(archive, member)
+        for member, name in zip(archive.members, names, strict=True)
+    }
+
+
+def _check_images(info: ArrayInfo, limits: Limits) -> None:
+    if info.dtype != np.uint8:
+        raise BadDataset(
+            "images_not_uint8",
+            f"The array is {info.dtype}; images must be uint8, 0 to 255. Values in [0, 1] become "
+            "so by numpy.rint(x * 255).astype('uint8').",
+            info.name,
+        )
+    if len(info.shape) not in (3, 4) or (len(info.shape) == 4 and info.shape[3] not in (1, 3)):
+        raise BadDataset(
+            "images_shape",
+            f"The array has shape {info.shape}; expected is (N, H, W), (N, H, W, 1) or "
+            "(N, H, W, 3), channels last.",
+            info.name,
+        )
+    count, height, width = info.shape[:3]
+    if not count:
+        raise BadDataset(
+            "no_images",
+            "The array is empty. Add images, or leave out x_test and y_test.",
+            info.name,
+        )
+    code: Code | None = None
+    if min(height, width) < limits.min_side:
+        code = "image_too_small"
+    if max(height, width) > limits.max_side or height * width > limits.max_pixels:
+        code = "image_too_large"
+    if code is not None:
+        raise BadDataset(
+            code,
+            f"Images are {width:,} x {height:,} pixels; a side needs {limits.min_side} to "
+            f"{limits.max_side:,}, an image at most {limits.max_pixels:,}. Resize them.",
+            info.name,
+        )
+
+
+def _check_label_header(info: ArrayInfo, images: ArrayInfo) -> None:
+    if info.dtype.kind not in "iu":
+        raise BadDataset(
+            "labels_not_integer",
+            f"The array is {info.dtype}; labels must be whole numbers. Save it as int64.",
+            info.name,
+        )
+    if len(info.shape) != 1:
+        raise BadDataset(
+            "labels_shape",
+            f"The array has shape {info.shape}; expected is one label an image, (N,). One-hot "
+            "labels become so by y.argmax(axis=1), (N, 1) by y.ravel().",
+            info.name,
+        )
+    if info.shape[0] != images.shape[0]:
+        raise BadDataset(
+            "label_count_mismatch",
+            f"There are {info.shape[0]:,} labels for {images.shape[0]:,} images in {images.name}.",
+            info.name,
+        )
+
+
+def _check_train_labels(labels: NDArray[np.integer], limits: Limits) -> int:
+    """The number of classes, if labels run from 0 without gaps and each has enough images."""
+    name = LABELS["train"]
+    values, counts = np.unique(labels, return_counts=True)
+    lowest, highest = int(values[0]), int(values[-1])
+    if lowest < 0:
+        raise BadDataset(
+            "labels_out_of_range",
+            f"The label {lowest} is negative. Number the classes from 0.",
+            name,
+        )
+    if len(values) < 2:
+        raise BadDataset(
+            "one_class_only", "All labels are equal. A classifier needs two classes.", name
+        )
+    if len(values) > limits.max_classes:
+        raise BadDataset(
+            "too_many_classes",
+            f"There are {len(values):,} classes; at most {limits.max_classes:,} are read.",
+            name,
+        )
+    if highest != len(values) - 1:
+        absent = int(np.flatnonzero(values != np.arange(len(values)))[0])
+        raise BadDataset(
+            "labels_out_of_range",
+            f"No image has the label {absent}, but labels go up to {highest}. Number the classes "
+            "from 0 without gaps.",
+            name,
+        )
+    rarest = int(counts.argmin())
+    if counts[rarest] < limits.min_images_per_class:
+        raise BadDataset(
+            "class_too_small",
+            f"The class {rarest} has {counts[rarest]} training image(s) and needs "
+            f"{limits.min_images_per_class}. Add images or remove the class.",
+            name,
+        )
+    return len(values)

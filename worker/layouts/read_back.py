@@ -1,0 +1,51 @@
+"""Reads what was written: the evaluation starts from the bytes that the owner downloads."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from worker.layouts.canonical import Canonical, Split, load_canonical
+from worker.layouts.image import Pixels
+from worker.layouts.reader import read_archive
+
+
+class WrittenDatasetDiffers(RuntimeError):
+    """The written dataset is not the uploaded one with other pixels: a fault of ours."""
+
+
+def read_back(written: Path, canonical: Canonical, into: Path | None = None) -> dict[Split, Pixels]:
+    """Decode a written dataset with the decoder of the uploads and compare all but its pixels.
+
+    Args:
+        written: the file that `write_protected` wrote.
+        canonical: the dataset that it was written from.
+        into: folder for the decoded form; the arrays are then mapped from it. Without one they
+            are held in memory.
+
+    Returns:
+        The images by split, uint8 (N, H, W, C), in the order of `canonical`; their labels have
+        been compared and are those of `canonical`.
+
+    Raises:
+        WrittenDatasetDiffers: names, order, labels, classes, split or shape differ.
+        BadDataset: the file cannot be read at all.
+    """
+    if into is None:
+        with tempfile.TemporaryDirectory(prefix="read-back-") as folder:
+            mapped = read_back(written, canonical, Path(folder))
+            return {split: np.array(images) for split, images in mapped.items()}
+    read_archive(written, into, canonical.limits.for_own_output(), lambda _done, _all: None)
+    again = load_canonical(into)
+    for what, same in (
+        ("names or their order", again.names == canonical.names),
+        ("training labels", np.array_equal(again.train_labels, canonical.train_labels)),
+        ("test labels", np.array_equal(again.test_labels, canonical.test_labels)),
+        ("classes", again.summary.classes == canonical.summary.classes),
+        ("test split", again.summary.test_split == canonical.summary.test_split),
+        ("image shape", again.summary.image_shape == canonical.summary.image_shape),
+        ("layout", again.summary.layout == canonical.summary.layout),
+    ):
+        if not same:
+            raise WrittenDatasetDiffers(f"the written dataset has other {what} than the upload")
+    return {"train": again.train_images, "test": again.test_images}

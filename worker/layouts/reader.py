@@ -1,0 +1,54 @@
+"""The way in: an uploaded archive becomes the canonical form."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from worker.layouts.canonical import SPLITS, CanonicalWriter, DatasetSummary, load_canonical
+from worker.layouts.folder_plan import plan_folder
+from worker.layouts.image import strict_decoder
+from worker.layouts.image_folder import read_folder
+from worker.layouts.limits import Limits
+from worker.layouts.npz import is_npz, plan_npz, read_npz
+from worker.layouts.progress import OnProgress, Progress
+from worker.layouts.zip_reader import ZipReader
+
+
+def read_archive(
+    archive: Path,
+    out: Path,
+    limits: Limits,
+    on_progress: OnProgress,
+    on_member: Callable[[str], None] = lambda _name: None,
+) -> DatasetSummary:
+    """Read an uploaded dataset into the folder `out`, in canonical form.
+
+    What it is, is told by its content: file name and media type do not count. Nothing is unpacked
+    to disk, memory holds one image. Nothing of it is left in `out` when it raises.
+
+    This runs image decoders on whatever was uploaded: production code calls `read_in_sandbox`.
+
+    Args:
+        archive: a zip of an image folder, or an npz.
+        out: folder for the canonical form; made if need be, files of the same names replaced.
+        limits: caps on everything.
+        on_progress: called with (images done, images in all) at most five times a second.
+        on_member: called with the name of each member before it is decoded.
+
+    Raises:
+        BadDataset: the archive cannot become a dataset.
+        OSError: the disk failed, not the upload.
+    """
+    with ZipReader(archive, limits) as source:
+        if is_npz(source.members):
+            npz_plan = plan_npz(source, limits)
+            counts = {split: len(npz_plan.labels_of(split)) for split in SPLITS}
+            with CanonicalWriter(out, counts, limits) as writer:
+                progress = Progress(on_progress, sum(counts.values()))
+                read_npz(source, npz_plan, writer, progress, on_member)
+        else:
+            plan = plan_folder(source.members, limits)
+            counts = {split: sum(plan.counts()[split].values()) for split in SPLITS}
+            with CanonicalWriter(out, counts, limits) as writer, strict_decoder():
+                progress = Progress(on_progress, sum(counts.values()))
+                read_folder(source, plan, writer, limits, progress, on_member)
+    return load_canonical(out).summary

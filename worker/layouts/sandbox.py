@@ -1,0 +1,112 @@
+"""The child process that reads an upload: `python -m worker.layouts.sandbox`.
+
+It takes one JSON line on stdin (see `sandboxed.py`), gives up what it does not need, reads the
+archive, and answers with JSON lines on stdout: {"walls": [...]}, any number of
+{"progress": [done, total]}, and at the end {"summary": {...}} or {"problem": {...}}. It ends when
+stdin does, so that it does not outlive the process that asked.
+"""
+
+import errno
+import json
+import mmap
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+# Pillow loads its plugins on first use; once confined, that would be too late to fail early.
+from PIL import JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401
+
+from worker.layouts.confine import confine
+from worker.layouts.limits import MIB, Limits
+from worker.layouts.problem import BadDataset
+from worker.layouts.reader import read_archive
+
+MEMBER_NOTE: Final = "current-member.part"
+"""File in the output folder that names the member being read, for when the process is killed."""
+
+MEMBER_NOTE_BYTES: Final = 4096
+_ORPHANED: Final = 3
+
+
+def main() -> int:
+    request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    limits = Limits(**request["limits"])
+    out = Path(request["out"])
+    out.mkdir(parents=True, exist_ok=True)
+    walls = confine(
+        memory_bytes=limits.sandbox_memory_bytes,
+        cpu_seconds=limits.sandbox_cpu_seconds,
+        file_bytes=limits.max_decoded_bytes + 64 * MIB,
+    )
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _tell({"walls": walls})
+    member_note = _MemberNote(out / MEMBER_NOTE)
+    try:
+        summary = read_archive(
+            Path(request["archive"]),
+            out,
+            limits,
+            lambda done, total: _tell({"progress": [done, total]}),
+            member_note.write,
+        )
+    except BadDataset as problem:
+        _tell({"problem": problem.to_json()})
+    except MemoryError:
+        _tell({"problem": limits_problem("memory", member_note.read()).to_json()})
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        _tell({"problem": limits_problem("disk space", member_note.read()).to_json()})
+    else:
+        _tell({"summary": summary.to_json()})
+    return 0
+
+
+def limits_problem(what: str, member: str | None) -> BadDataset:
+    """The refusal for an upload whose reading ran out of `what`."""
+    return BadDataset(
+        "decoder_limits",
+        f"Reading the dataset took more {what} than one dataset may have. Remove or re-export this "
+        "file if one is named, or split the dataset into smaller uploads.",
+        member,
+    )
+
+
+class _MemberNote:
+    """The name of the current member in a mapped file: it costs a memory copy an image, and the
+    kernel keeps it when the process is killed."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("w+b") as file:
+            file.truncate(MEMBER_NOTE_BYTES)
+            self._map = mmap.mmap(file.fileno(), MEMBER_NOTE_BYTES)
+
+    def write(self, name: str) -> None:
+        raw = name.encode()[: MEMBER_NOTE_BYTES - 1]
+        self._map[: len(raw) + 1] = raw + b"\0"
+
+    def read(self) -> str | None:
+        return parse_member_note(self._map[:])
+
+
+def parse_member_note(raw: bytes) -> str | None:
+    """The name in the bytes of a member note; None if no member was begun."""
+    return raw.partition(b"\0")[0].decode(errors="replace") or None
+
+
+def _tell(message: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        continue
+    os._exit(_ORPHANED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

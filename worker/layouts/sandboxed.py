@@ -1,0 +1,162 @@
+"""Runs `read_archive` in a child process that has little to lose."""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, Final
+
+from worker.layouts.canonical import DatasetSummary, discard_canonical
+from worker.layouts.limits import Limits
+from worker.layouts.problem import BadDataset, ReadCancelled
+from worker.layouts.progress import OnProgress
+from worker.layouts.sandbox import MEMBER_NOTE, limits_problem, parse_member_note
+
+_LOOK_EVERY_SECONDS: Final = 0.2
+_READ_BYTES: Final = 1 << 16
+_MAX_LINE_BYTES: Final = 16 << 20
+_STDERR_SHOWN: Final = 2000
+
+
+class ReaderCrashed(RuntimeError):
+    """The reading process failed for a reason that is not the upload's: worth another try."""
+
+
+def read_in_sandbox(
+    archive: Path,
+    out: Path,
+    limits: Limits,
+    on_progress: OnProgress,
+    cancelled: Callable[[], bool],
+) -> DatasetSummary:
+    """`read_archive` in a process with limits, without network, credentials or other programs.
+
+    The child gets an environment of its own, resource limits and the walls of `confine.py`. It
+    ends with this process. Nothing is left in `out` unless it succeeds.
+
+    Args:
+        archive, out, limits, on_progress: as for `read_archive`.
+        cancelled: asked five times a second; true stops the child.
+
+    Raises:
+        BadDataset: as `read_archive`; `decoder_limits` if the child ran out of memory, time or
+            disk or was killed, with the member that it was reading.
+        ReadCancelled: `cancelled()` returned true.
+        ReaderCrashed: the child failed otherwise; the message has the end of its stderr.
+    """
+    request = {
+        "archive": str(archive.resolve()),
+        "out": str(out.resolve()),
+        "limits": asdict(limits),
+    }
+    finished = False
+    with tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-m", "worker.layouts.sandbox"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=_environment(),
+            cwd="/",
+            start_new_session=True,
+        )
+        try:
+            summary = _converse(child, request, limits, on_progress, cancelled)
+            if summary is None:
+                raise _death(child, out, errors)
+            finished = True
+            return summary
+        finally:
+            child.kill()
+            child.communicate()
+            (out / MEMBER_NOTE).unlink(missing_ok=True)
+            if not finished:
+                discard_canonical(out)
+
+
+def _converse(
+    child: subprocess.Popen[bytes],
+    request: Mapping[str, object],
+    limits: Limits,
+    on_progress: OnProgress,
+    cancelled: Callable[[], bool],
+) -> DatasetSummary | None:
+    """Pass progress on until the child has answered; None if it fell silent without an answer."""
+    if child.stdin is None or child.stdout is None:
+        raise ValueError("the child needs pipes")
+    try:
+        child.stdin.write(json.dumps(request).encode() + b"\n")
+        child.stdin.flush()
+    except BrokenPipeError:
+        return None
+    deadline = time.monotonic() + limits.sandbox_wall_seconds
+    for line in _lines(child.stdout):
+        if cancelled():
+            raise ReadCancelled
+        if time.monotonic() > deadline:
+            return None
+        if line is None:
+            continue
+        message: dict[str, Any] = json.loads(line)
+        if "progress" in message:
+            on_progress(*message["progress"])
+        elif "problem" in message:
+            raise BadDataset.from_json(message["problem"])
+        elif "summary" in message:
+            return DatasetSummary.from_json(message["summary"])
+    return None
+
+
+def _lines(stdout: IO[bytes]) -> Iterator[bytes | None]:
+    """The child's lines as they come, and None whenever none came for a while; ends with it."""
+    pending = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stdout, selectors.EVENT_READ)
+        while True:
+            if not selector.select(_LOOK_EVERY_SECONDS):
+                yield None
+                continue
+            piece = os.read(stdout.fileno(), _READ_BYTES)
+            if not piece:
+                return
+            *lines, pending = (pending + piece).split(b"\n")
+            yield from lines
+            if len(pending) > _MAX_LINE_BYTES:
+                raise ReaderCrashed("the reading process wrote a line without end")
+
+
+def _death(child: subprocess.Popen[bytes], out: Path, errors: IO[bytes]) -> Exception:
+    """What to raise for a child that gave no answer: its upload's fault if it was killed."""
+    if child.poll() is None:
+        return limits_problem("time", _member(out))
+    if child.returncode == -signal.SIGXCPU:
+        return limits_problem("processor time", _member(out))
+    if child.returncode < 0:
+        return limits_problem("memory", _member(out))
+    errors.seek(0, os.SEEK_END)
+    errors.seek(max(0, errors.tell() - _STDERR_SHOWN))
+    shown = errors.read().decode(errors="replace").strip()
+    return ReaderCrashed(f"the reading process ended with {child.returncode}: {shown}")
+
+
+def _member(out: Path) -> str | None:
+    note = out / MEMBER_NOTE
+    return parse_member_note(note.read_bytes()) if note.exists() else None
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of ours but the way to this package: no keys, no addresses, no proxies."""
+    return {
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONUTF8": "1",
+        # One thread: each further one reserves address space, which is limited.
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }

@@ -1,0 +1,159 @@
+"""The way out: the protected dataset in the layout in which it was uploaded."""
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from worker.layouts.canonical import Canonical, DatasetSummary, Split
+from worker.layouts.folder_plan import is_system_file
+from worker.layouts.image import Pixels, encode_png
+from worker.layouts.npy import ArrayInfo, array_header, inspect_array
+from worker.layouts.npz import IMAGES, row_name
+from worker.layouts.progress import OnProgress, Progress
+from worker.layouts.zip_directory import DEFLATED, Member
+from worker.layouts.zip_reader import ZipReader
+
+# The first moment a zip can name: dates would tell when an image was taken or edited.
+_DATE: Final = (1980, 1, 1, 0, 0, 0)
+_UNIX: Final = 3
+_FILE_MODE: Final = 0o100644 << 16
+_FOLDER_MODE: Final = (0o040755 << 16) | 0x10
+_ZIP64_FROM: Final = 1 << 31
+
+
+def protected_name(summary: DatasetSummary) -> str:
+    """What to call the written dataset: "protected.zip" or "protected.npz"."""
+    return "protected.npz" if summary.layout == "npz" else "protected.zip"
+
+
+def write_protected(
+    archive: Path,
+    canonical: Canonical,
+    protected_train: Pixels,
+    protected_test_cut: Pixels | None,
+    out: Path,
+    on_progress: OnProgress,
+) -> None:
+    """Write the upload again, with protected images in place of the clean ones.
+
+    Same members in the same order under the same names, folders included. Training images are
+    written as PNG bytes under their old names, a `.jpg` too: JPEG would move pixels beyond
+    epsilon. Test images that came with the upload are copied byte for byte. If the test part was
+    cut from the training images, its images are protected as well, since the owner publishes all
+    of them. Arrays of an npz keep name, order, shape, dtype and compression. Dates, comments,
+    extra fields and system files of the upload are left out. Equal input gives equal bytes.
+
+    Args:
+        archive: the upload that was read.
+        canonical: what `read_archive` made of it.
+        protected_train: uint8 (N, H, W, C), in the order of `canonical.train_images`.
+        protected_test_cut: the same for `canonical.test_images` if the test part was cut; None if
+            (or no rows) if it came with the upload.
+        out: the file to write; it appears when it is complete.
+        on_progress: called with (images done, images in all).
+
+    Raises:
+        ValueError: the arrays do not fit `canonical`, or `archive` is another upload.
+    """
+    rows = _Rows(canonical, protected_train, protected_test_cut)
+    part = out.with_name(f"{out.name}.part")
+    try:
+        with ZipReader(archive, canonical.limits) as source, zipfile.ZipFile(part, "w") as target:
+            progress = Progress(on_progress, len(rows.untaken))
+            if canonical.summary.layout == "npz":
+                _write_npz(source, target, rows, progress)
+            else:
+                _write_folder(source, target, rows, progress)
+        if rows.untaken:
+            raise ValueError(f"the archive lacks {len(rows.untaken)} images that were read")
+        part.replace(out)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+class _Rows:
+    """The pixels to write, by the name of their image."""
+
+    def __init__(self, canonical: Canonical, train: Pixels, test_cut: Pixels | None) -> None:
+        is_cut = canonical.summary.test_split == "cut"
+        has_rows = test_cut is not None and len(test_cut) > 0
+        if is_cut != has_rows:
+            raise ValueError("protected_test_cut goes with a test part that was cut, and only so")
+        self._arrays: dict[Split, Pixels] = {"train": train}
+        if test_cut is not None and has_rows:
+            self._arrays["test"] = test_cut
+        for split, array in self._arrays.items():
+            clean = canonical.train_images if split == "train" else canonical.test_images
+            if array.shape != clean.shape or array.dtype != np.uint8:
+                raise ValueError(f"{split}: {array.dtype} {array.shape}, expected {clean.shape}")
+        self.untaken = {
+            name: (split, row)
+            for split, names in canonical.names.items()
+            for row, name in enumerate(names)
+        }
+
+    def take(self, name: str) -> Pixels | None:
+        """uint8 (H, W, C), or None if the image is to be copied from the upload."""
+        place = self.untaken.pop(name, None)
+        if place is None:
+            raise ValueError(f"{name!r} is not in the dataset that was read")
+        split, row = place
+        return self._arrays[split][row] if split in self._arrays else None
+
+
+def _write_folder(
+    source: ZipReader, target: zipfile.ZipFile, rows: _Rows, progress: Progress
+) -> None:
+    for member in source.members:
+        if is_system_file(member.name):
+            continue
+        if member.is_dir:
+            _write(target, member, [b""], zipfile.ZIP_STORED)
+            continue
+        pixels = rows.take(member.name)
+        # Image files do not deflate further.
+        _write(
+            target,
+            member,
+            source.pieces(member) if pixels is None else [encode_png(pixels)],
+            zipfile.ZIP_STORED,
+        )
+        progress.add()
+
+
+def _write_npz(source: ZipReader, target: zipfile.ZipFile, rows: _Rows, progress: Progress) -> None:
+    for member in source.members:
+        method = zipfile.ZIP_DEFLATED if member.method == DEFLATED else zipfile.ZIP_STORED
+        info = inspect_array(source, member)
+        pieces = source.pieces(member)
+        if info.name == IMAGES["train"]:
+            pieces = _protected_array(info, rows, progress)
+        elif info.name == IMAGES["test"]:
+            for row in range(info.shape[0]):
+                rows.take(row_name(info.name, row))
+                progress.add()
+        _write(target, member, pieces, method)
+
+
+def _protected_array(info: ArrayInfo, rows: _Rows, progress: Progress) -> Iterator[bytes]:
+    yield array_header(info)
+    for row in range(info.shape[0]):
+        pixels = rows.take(row_name(info.name, row))
+        if pixels is None:
+            raise ValueError(f"no protected pixels for {info.name}")
+        yield pixels.tobytes()
+        progress.add()
+
+
+def _write(target: zipfile.ZipFile, member: Member, pieces: Iterable[bytes], method: int) -> None:
+    info = zipfile.ZipInfo(member.name, _DATE)
+    info.create_system = _UNIX
+    info.external_attr = _FOLDER_MODE if member.is_dir else _FILE_MODE
+    info.compress_type = method
+    with target.open(info, "w", force_zip64=member.size >= _ZIP64_FROM) as file:
+        for piece in pieces:
+            file.write(piece)
