@@ -44,6 +44,7 @@ def celery_app() -> Celery:
             "global_keyprefix": "unlearnable:",
         },
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         worker_send_task_events=False,
     )
     return app

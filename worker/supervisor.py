@@ -68,6 +68,9 @@ def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Threads that wait for work by spinning take the cores from everyone else: on a machine
+        # that does anything besides, a training step was measured 4 to 10 times slower for it.
+        env={"OMP_WAIT_POLICY": "passive", **os.environ},
     )
     assert process.stderr is not None
     tail: collections.deque[str] = collections.deque(maxlen=LOG_TAIL_LINES)
