@@ -34,7 +34,7 @@ def parse_epsilon(value: float | str) -> Fraction:
             if isinstance(value, bool) or not math.isfinite(value):
                 raise ValueError
             epsilon = Fraction(value).limit_denominator(10**9)
-    except (ValueError, ZeroDivisionError) as error:
+    except (ValueError, ZeroDivisionError, OverflowError) as error:  # 10**400 is no float
         raise Refused(
             "epsilon_invalid",
             'epsilon must be a number or a fraction, such as 0.03 or "8/255".',
