@@ -1,0 +1,64 @@
+"""One whole stack for all end-to-end tests: the processes that `unlearnable up` starts."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+
+from cli.stack.stack import StackInfo, running_stack
+from tests.end_to_end.owner import SAMPLE, Arrays, Owner, save_folder, save_npz
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
+    with running_stack(tmp_path_factory.mktemp("stack")) as info:
+        yield info
+
+
+@pytest.fixture(scope="session")
+def owner(stack: StackInfo) -> Iterator[Owner]:
+    with httpx2.Client(
+        base_url=stack.api_url,
+        headers={"Authorization": f"Bearer {stack.api_key}"},
+        timeout=60,
+        trust_env=False,
+    ) as http:
+        yield Owner(http, stack)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Arrays:
+    """600 training and 200 test images of the first four digits of the real sample."""
+    with np.load(SAMPLE, allow_pickle=False) as sample:
+        chosen = {}
+        for split, count in (("train", 150), ("test", 50)):
+            labels = sample[f"y_{split}"]
+            index = np.sort(
+                np.concatenate([np.flatnonzero(labels == digit)[:count] for digit in range(4)])
+            )
+            chosen[f"x_{split}"] = sample[f"x_{split}"][index]
+            chosen[f"y_{split}"] = labels[index]
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def digits_npz(owner: Owner, digits: Arrays, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The digits as an uploaded, ready dataset."""
+    path = tmp_path_factory.mktemp("npz") / "digits.npz"
+    save_npz(path, digits)
+    return owner.upload(path)
+
+
+@pytest.fixture
+def folder_zip(digits: Arrays, tmp_path: Path) -> Callable[..., Path]:
+    """Writes the digits as the zip of an image folder, with a split or without."""
+
+    def write(*, split: bool) -> Path:
+        path = tmp_path / "digits.zip"
+        save_folder(path, digits, split=split)
+        return path
+
+    return write

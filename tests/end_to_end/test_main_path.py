@@ -1,0 +1,109 @@
+"""Upload, job, poll, evaluation, download: what comes back is the dataset, protected."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.end_to_end.owner import Arrays, Json, Owner, decode
+
+LEVELS = 40
+ARTIFACTS = {"preview.png", "generator.safetensors", "evaluation.json", "manifest.json"}
+
+
+def test_image_folder(owner: Owner, folder_zip: Callable[..., Path]) -> None:
+    path = folder_zip(split=True)
+    dataset = owner.upload(path)
+    assert dataset["layout"] == "image_folder"
+    assert dataset["classes"] == ["one", "three", "two", "zero"]
+    assert dataset["counts"]["train"] == dict.fromkeys(dataset["classes"], 150)
+    assert dataset["image_shape"] == [28, 28, 1]
+    job = owner.start(dataset, epsilon=f"{LEVELS}/255", label_map="shift", budget_seconds=5, seed=7)
+    assert job["label_map"] == {"one": "three", "three": "two", "two": "zero", "zero": "one"}
+
+    job, seen = owner.finish(job["id"])
+    assert job["status"] == "succeeded", job["error"]
+    phases = list(dict.fromkeys(one["phase"] for one in seen if one["phase"]))
+    assert phases == ["training", "protecting", "evaluating"]
+    progress = [one["progress"] for one in seen]
+    assert progress == sorted(progress)
+    assert progress[-1] == 1.0
+    assert len(set(progress)) > 5
+
+    files = owner.download(job["id"])
+    assert set(files) == ARTIFACTS | {"protected.zip"}
+    with (
+        zipfile.ZipFile(path) as before,
+        zipfile.ZipFile(io.BytesIO(files["protected.zip"])) as after,
+    ):
+        assert after.namelist() == before.namelist()
+        largest = 0
+        for name in before.namelist():
+            if name.startswith("test/"):
+                assert after.read(name) == before.read(name)
+                continue
+            clean, protected = decode(before.read(name)), decode(after.read(name))
+            assert clean.shape == protected.shape
+            largest = max(largest, int(np.abs(clean - protected).max()))
+    assert 0 < largest <= LEVELS
+
+    evaluation = owner.http.get(f"/v1/jobs/{job['id']}/evaluation").json()
+    assert evaluation["linf"] == largest
+    assert evaluation["max_change"] == LEVELS
+    assert 0 <= evaluation["targeted_success"] <= 100
+    assert evaluation["verdict"]["summary"]
+    assert sum(map(sum, evaluation["victims"][0]["confusion"])) == 200
+    assert json.loads(files["evaluation.json"])["protected_accuracy"] == pytest.approx(
+        evaluation["protected_accuracy"]
+    )
+    manifest = json.loads(files["manifest.json"])
+    assert set(manifest["files"]) == set(files) - {"manifest.json"}
+    assert manifest["upload_sha256"] == dataset["sha256"]
+    assert decode(files["preview.png"]).shape[2] == 3
+
+
+def test_npz(owner: Owner, digits: Arrays, digits_npz: Json) -> None:
+    job, _ = owner.finish(owner.start(digits_npz, epsilon=0.3, budget_seconds=3)["id"])
+    assert job["status"] == "succeeded", job["error"]
+    files = owner.download(job["id"])
+    with np.load(io.BytesIO(files["protected.npz"]), allow_pickle=False) as after:
+        assert list(after) == list(digits)
+        for name in ("y_train", "x_test", "y_test"):
+            np.testing.assert_array_equal(after[name], digits[name])
+        assert after["x_train"].dtype == np.uint8
+        change = np.abs(after["x_train"].astype(np.int16) - digits["x_train"]).max()
+    assert 0 < change <= 76
+
+
+def test_a_folder_without_a_split_is_protected_whole(
+    owner: Owner, folder_zip: Callable[..., Path]
+) -> None:
+    path = folder_zip(split=False)
+    dataset = owner.upload(path)
+    assert dataset["test_split"] == "cut"
+    job, _ = owner.finish(owner.start(dataset, epsilon="16/255", budget_seconds=2)["id"])
+    assert job["status"] == "succeeded", job["error"]
+    published = owner.download(job["id"])["protected.zip"]
+    with zipfile.ZipFile(path) as before, zipfile.ZipFile(io.BytesIO(published)) as after:
+        assert after.namelist() == before.namelist()
+        changes = [
+            np.abs(decode(before.read(name)) - decode(after.read(name))).max()
+            for name in before.namelist()
+        ]
+    assert min(changes) > 0
+    assert max(changes) <= 16
+
+
+def test_a_second_job_finds_the_baseline_again(owner: Owner, digits_npz: Json) -> None:
+    first, _ = owner.finish(owner.start(digits_npz, epsilon="8/255", budget_seconds=2)["id"])
+    second, seen = owner.finish(owner.start(digits_npz, epsilon="9/255", budget_seconds=2)["id"])
+    baselines = [
+        owner.http.get(f"/v1/jobs/{job['id']}/evaluation").json()["baseline_accuracy"]
+        for job in (first, second)
+    ]
+    assert baselines[0] == baselines[1]
+    assert not any("clean_" in name for name in seen[-1]["metrics"])
