@@ -12,7 +12,7 @@ from service.datasets.endpoints import UPLOAD_PATH
 from service.datasets.endpoints import router as datasets
 from service.evaluations.endpoints import router as evaluations
 from service.health.endpoints import router as health
-from service.health.service import Readiness
+from service.health.service import Readiness, checks_of
 from service.jobs.endpoints import router as jobs
 from service.kit import docs, handlers
 from service.kit.body_limit import JSON_LIMIT, BodyLimitMiddleware
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.store = ObjectStore.from_settings(settings)
-    app.state.readiness = Readiness(app.state.store)
+    app.state.readiness = Readiness(checks_of(app.state.store))
     for router in (datasets, jobs, evaluations, artifacts, health):
         app.include_router(router)
     handlers.install(app)

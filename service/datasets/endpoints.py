@@ -50,6 +50,7 @@ _UPLOAD_RESPONSES: Responses = {
             "The image ends before its last line. Save it again, or leave it out.",
             "train/cat/0017.png",
         ),
+        problems.dataset_not_found(),
         problems.uploads_busy(),
         STORE_UNAVAILABLE,
     ),
@@ -143,7 +144,7 @@ async def create_dataset(
 
 def _prefers_async(request: Request) -> bool:
     preferences = ",".join(request.headers.getlist("prefer"))
-    return RESPOND_ASYNC in (part.strip().lower() for part in preferences.split(","))
+    return RESPOND_ASYNC in (part.split(";")[0].strip().lower() for part in preferences.split(","))
 
 
 @router.get(

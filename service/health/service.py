@@ -28,15 +28,18 @@ def ask_broker() -> None:
         connection.ensure_connection(max_retries=1, timeout=int(LIMIT_SECONDS))
 
 
+def checks_of(store: ObjectStore) -> dict[str, Callable[[], None]]:
+    """What the API cannot work without, by name; each check raises if there is no answer."""
+    return {"database": ask_database, "broker": ask_broker, "store": store.check}
+
+
 class Readiness:
     """Checks that never pile up: while one still hangs, nobody starts it a second time."""
 
-    def __init__(self, store: ObjectStore, limit_seconds: float = LIMIT_SECONDS) -> None:
-        self._checks: dict[str, Callable[[], None]] = {
-            "database": ask_database,
-            "broker": ask_broker,
-            "store": store.check,
-        }
+    def __init__(
+        self, checks: dict[str, Callable[[], None]], limit_seconds: float = LIMIT_SECONDS
+    ) -> None:
+        self._checks = checks
         self._limit = limit_seconds
         self._running: dict[str, asyncio.Task[None]] = {}
 

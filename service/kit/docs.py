@@ -42,6 +42,17 @@ def install(app: FastAPI) -> None:
         return HTMLResponse(html, headers=headers)
 
 
+def _drop_foreign_errors(document: dict[str, Any]) -> None:
+    """Take out FastAPI's own form of a validation error, which this API never sends."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            content = operation["responses"].get("422", {}).get("content", {})
+            if "application/json" in content:
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+
+
 def _policy(html: str) -> str:
     """Scripts from here only, and of the inline ones just those of this page."""
     hashes = " ".join(
@@ -66,9 +77,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             servers=app.servers,
         )
         schemas = document["components"]["schemas"]
-        # FastAPI's own form of a validation error, which this API never sends.
-        schemas.pop("HTTPValidationError", None)
-        schemas.pop("ValidationError", None)
+        _drop_foreign_errors(document)
         problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs") | {ProblemBody.__name__: problem}
         app.openapi_schema = document

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from core.problem import Refused
 from service.kit import problems
@@ -47,11 +48,26 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed(request))
     known = _BY_STATUS.get(error.status_code)
     code, detail = "request_refused", str(error.detail)
     if known is not None:
         code, detail = known.problem.code, known.problem.message
-    return answer(request, Refusal(error.status_code, code, detail, headers=error.headers))
+    return answer(request, Refusal(error.status_code, code, detail, headers=headers))
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that this address takes; Starlette names those of one route only."""
+    return [
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.router.routes
+        )
+    ]
 
 
 def _database(request: Request, error: Exception) -> Response:

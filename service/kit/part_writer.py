@@ -39,6 +39,7 @@ class PartWriter:
         self._spare: bytearray | None = None
         self._filled = 0
         self._sending: asyncio.Task[None] | None = None
+        self._completing = False
 
     async def write(self, data: memoryview) -> None:
         """Take the next bytes; waits while two parts are full."""
@@ -56,6 +57,7 @@ class PartWriter:
         await self._send_part()
         await self._settle()
         if self._upload is not None:
+            self._completing = True
             await run_in_threadpool(self._upload.complete)
         return Written(self.size, self._hash.hexdigest())
 
@@ -68,6 +70,9 @@ class PartWriter:
             return
         try:
             await run_in_threadpool(self._upload.abort)
+            if self._completing:
+                # The answer may have been lost on the way back.
+                await run_in_threadpool(self._store.delete_prefix, self._key)
         except (BotoCoreError, ClientError) as error:
             log.warning("an unfinished upload stays in the store: %s", type(error).__name__)
 

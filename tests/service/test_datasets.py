@@ -1,0 +1,155 @@
+"""Uploading a dataset, waiting for its verdict, and looking at it."""
+
+import hashlib
+import threading
+from typing import Any
+
+import pytest
+from httpx2 import Response
+from sqlalchemy import select
+
+from core import lifecycle
+from core.database import transaction
+from core.doorbell import INGEST
+from core.object_store import ObjectStore, dataset_prefix, tenant_prefix
+from core.problem import Problem
+from core.tables import Dataset, Event, Step
+from tests.service.played import SUMMARY, Owner, PlayedWorker, problem
+
+ASYNC = {"Prefer": "respond-async"}
+
+
+def upload(owner: Owner, content: bytes = b"content", **kwargs: Any) -> Response:
+    return owner.api.post("/v1/datasets", files={"file": ("digits.npz", content)}, **kwargs)
+
+
+def test_an_upload_is_stored_and_judged(
+    owner: Owner, worker: PlayedWorker, store: ObjectStore
+) -> None:
+    content = b"any bytes" * 1000
+    response = upload(owner, content)
+    dataset = response.json()
+    assert response.status_code == 201
+    assert response.headers["location"] == f"/v1/datasets/{dataset['id']}"
+    assert dataset["object"] == "dataset"
+    assert dataset["name"] == "digits.npz"
+    assert dataset["status"] == "ready"
+    assert {key: dataset[key] for key in SUMMARY} == SUMMARY
+    assert dataset["size_bytes"] == len(content)
+    assert dataset["sha256"] == hashlib.sha256(content).hexdigest()
+    assert dataset["error"] is None
+    assert dataset["created_at"] <= dataset["ready_at"]
+    assert owner.api.get(response.headers["location"]).json() == dataset
+    key = dataset_prefix(owner.tenant_id, dataset["id"]) + "upload"
+    assert store.get_bytes(key) == content
+
+
+def test_an_upload_need_not_wait(owner: Owner) -> None:
+    response = upload(owner, headers={"Prefer": 'foo=1, Respond-Async; wait="10"'})
+    assert response.status_code == 202
+    response = upload(owner, headers=ASYNC)
+    dataset = response.json()
+    assert response.status_code == 202
+    assert response.headers["location"] == f"/v1/datasets/{dataset['id']}"
+    assert response.headers["preference-applied"] == "respond-async"
+    assert dataset["status"] == "validating"
+    assert dataset["classes"] is None
+    with transaction() as session:
+        row = session.get_one(Dataset, dataset["id"])
+        step = session.scalars(select(Step).where(Step.dataset_id == dataset["id"])).one()
+        events = session.scalars(select(Event).where(Event.subject_id == dataset["id"])).all()
+    assert row.upload_key == dataset_prefix(owner.tenant_id, dataset["id"]) + "upload"
+    assert (step.kind, step.pool, step.status) == ("ingest", INGEST, "queued")
+    assert [event.type for event in events] == ["dataset.created"]
+
+
+@pytest.mark.parametrize("order", [("name", "file"), ("file", "name")])
+def test_a_name_may_come_before_or_after_the_file(owner: Owner, order: tuple[str, str]) -> None:
+    parts = {"file": ("a.zip", b"x"), "name": (None, "Möwen \x00\u202e 2026")}
+    files = [(field, parts[field]) for field in order]
+    response = owner.api.post("/v1/datasets", files=files, headers=ASYNC)
+    assert response.json()["name"] == "Möwen  2026"
+
+
+@pytest.mark.parametrize(
+    ("filename", "name"),
+    [("C:\\photos\\birds.zip", "birds.zip"), ("../../etc/x", "x"), (" ", "dataset")],
+)
+def test_without_a_name_the_file_gives_it(owner: Owner, filename: str, name: str) -> None:
+    response = owner.api.post("/v1/datasets", files={"file": (filename, b"x")}, headers=ASYNC)
+    assert response.json()["name"] == name
+
+
+def test_a_rejected_upload_leaves_nothing(owner: Owner, worker: PlayedWorker) -> None:
+    worker.verdict = Problem("image_truncated", "Save it again.", "train/cat/1.png")
+    body = problem(upload(owner), 422, "image_truncated", "train/cat/1.png")
+    assert body["detail"] == "Save it again."
+    assert owner.api.get("/v1/datasets").json()["data"] == []
+    with transaction() as session:
+        row = session.scalars(select(Dataset).where(Dataset.tenant_id == owner.tenant_id)).one()
+    assert row.status == lifecycle.DELETED
+    problem(owner.api.get(f"/v1/datasets/{row.id}"), 404, "dataset_not_found")
+
+
+def test_our_own_failure_is_not_the_owners(owner: Owner, worker: PlayedWorker) -> None:
+    worker.verdict = Problem("worker_lost", "The worker died.", retryable=True)
+    response = upload(owner)
+    problem(response, 503, "worker_lost")
+    assert response.headers["retry-after"]
+
+
+def test_a_dataset_that_is_deleted_while_its_upload_waits(owner: Owner) -> None:
+    def delete() -> None:
+        while True:
+            with transaction() as session:
+                row = session.scalars(
+                    select(Dataset).where(Dataset.tenant_id == owner.tenant_id).with_for_update()
+                ).one_or_none()
+                if row is not None:
+                    lifecycle.change_dataset(session, row, lifecycle.DELETED)
+                    return
+
+    thread = threading.Thread(target=delete)
+    thread.start()
+    problem(upload(owner), 404, "dataset_not_found")
+    thread.join()
+
+
+def test_a_deleted_dataset_is_gone_with_its_bytes(
+    owner: Owner, ready_dataset: dict[str, Any], store: ObjectStore
+) -> None:
+    address = f"/v1/datasets/{ready_dataset['id']}"
+    assert list(store.keys(tenant_prefix(owner.tenant_id)))
+    assert owner.api.delete(address).status_code == 204
+    assert list(store.keys(tenant_prefix(owner.tenant_id))) == []
+    problem(owner.api.get(address), 404, "dataset_not_found")
+    problem(owner.api.delete(address), 404, "dataset_not_found")
+    assert owner.api.get("/v1/datasets").json()["data"] == []
+
+
+def test_a_dataset_in_use_stays(owner: Owner, job: dict[str, Any]) -> None:
+    address = f"/v1/datasets/{job['dataset_id']}"
+    response = owner.api.delete(address)
+    problem(response, 409, "dataset_in_use")
+    assert response.headers["x-should-retry"] == "false"
+    owner.api.post(f"/v1/jobs/{job['id']}/cancel")
+    assert owner.api.delete(address).status_code == 204
+    assert owner.api.get(f"/v1/jobs/{job['id']}").json()["status"] == "cancelled"
+
+
+def test_a_dataset_under_validation_stays(owner: Owner) -> None:
+    dataset = upload(owner, headers=ASYNC).json()
+    response = owner.api.delete(f"/v1/datasets/{dataset['id']}")
+    problem(response, 409, "dataset_validating")
+    assert response.headers["x-should-retry"] == "true"
+    assert response.headers["retry-after"]
+
+
+def test_datasets_are_listed_newest_first(owner: Owner) -> None:
+    ids = [upload(owner, headers=ASYNC).json()["id"] for _ in range(3)]
+    page = owner.api.get("/v1/datasets", params={"limit": 2}).json()
+    assert [dataset["id"] for dataset in page["data"]] == ids[:0:-1]
+    assert page["has_more"]
+    page = owner.api.get("/v1/datasets", params={"after": ids[1]}).json()
+    assert [dataset["id"] for dataset in page["data"]] == ids[:1]
+    assert not page["has_more"]

@@ -1,0 +1,252 @@
+"""Asking for jobs, following them and calling them off."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from core import lifecycle, steps
+from core.database import transaction
+from core.doorbell import COMPUTE
+from core.ids import new_id
+from core.problem import Problem
+from core.tables import Event, Job, Step
+from tests.service.played import Owner, PlayedWorker, problem
+
+
+def test_a_job_is_queued_with_its_first_step(owner: Owner, ready_dataset: dict[str, Any]) -> None:
+    asked = {"dataset_id": ready_dataset["id"], "epsilon": "8/255", "seed": 7}
+    response = owner.api.post("/v1/jobs", json=asked)
+    job = response.json()
+    assert response.status_code == 202
+    assert response.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert job["object"] == "job"
+    assert job["status"] == "queued"
+    assert job["epsilon"] == pytest.approx(8 / 255)
+    assert job["max_change"] == 8
+    assert job["label_map"] is None
+    assert job["seed"] == 7
+    assert job["budget_seconds"] == 100
+    assert owner.api.get(response.headers["location"]).json() == job
+    with transaction() as session:
+        row = session.get_one(Job, job["id"])
+        step = session.scalars(select(Step).where(Step.job_id == job["id"])).one()
+        event = session.scalars(select(Event).where(Event.subject_id == job["id"])).one()
+    assert row.epsilon == "8/255"
+    assert (step.kind, step.pool, step.status, step.payload) == ("train", COMPUTE, "queued", {})
+    assert event.type == "job.created"
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored", "shown"),
+    [
+        ("shift", [1, 2, 0], {"cat": "dog", "dog": "owl", "owl": "cat"}),
+        (
+            {"cat": "owl", "dog": "cat", "owl": "dog"},
+            [2, 0, 1],
+            {"cat": "owl", "dog": "cat", "owl": "dog"},
+        ),
+        (
+            {"0": 1, "1": "owl", "owl": 0},
+            [1, 2, 0],
+            {"cat": "dog", "dog": "owl", "owl": "cat"},
+        ),
+    ],
+)
+def test_label_maps_are_told_by_name(
+    owner: Owner,
+    ready_dataset: dict[str, Any],
+    asked: object,
+    stored: list[int],
+    shown: dict[str, str],
+) -> None:
+    body = {"dataset_id": ready_dataset["id"], "epsilon": 0.3, "label_map": asked}
+    job = owner.api.post("/v1/jobs", json=body).json()
+    assert job["label_map"] == shown
+    with transaction() as session:
+        assert session.get_one(Job, job["id"]).label_map == stored
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code", "param"),
+    [
+        ("epsilon", 0, "epsilon_out_of_range", "epsilon"),
+        ("epsilon", -0.1, "epsilon_out_of_range", "epsilon"),
+        ("epsilon", 1.01, "epsilon_out_of_range", "epsilon"),
+        ("epsilon", "0.5/255", "epsilon_invalid", "epsilon"),
+        ("epsilon", 0.001, "epsilon_out_of_range", "epsilon"),
+        ("epsilon", "8/0", "epsilon_invalid", "epsilon"),
+        ("epsilon", "", "epsilon_invalid", "epsilon"),
+        ("epsilon", "NaN", "epsilon_invalid", "epsilon"),
+        ("epsilon", float("nan"), "epsilon_invalid", "epsilon"),
+        ("epsilon", float("inf"), "epsilon_invalid", "epsilon"),
+        pytest.param("epsilon", 10**400, "epsilon_invalid", "epsilon", id="huge"),
+        ("epsilon", "1e-99999999", "epsilon_invalid", "epsilon"),
+        ("epsilon", True, "field_invalid", "epsilon"),
+        ("epsilon", None, "field_invalid", "epsilon"),
+        ("epsilon", [0.3], "field_invalid", "epsilon"),
+        ("label_map", "rotate", "label_map_invalid", "label_map"),
+        ("label_map", {"cat": "cow"}, "label_map_unknown_class", "label_map.cat"),
+        ("label_map", {"cow": "cat"}, "label_map_unknown_class", "label_map.cow"),
+        ("label_map", {"cat": 3}, "label_map_unknown_class", "label_map.cat"),
+        ("label_map", {"cat": "cat"}, "label_map_identity", "label_map.cat"),
+        ("label_map", {"cat": "dog"}, "label_map_incomplete", "label_map"),
+        ("label_map", {}, "label_map_incomplete", "label_map"),
+        ("label_map", {"cat": "dog", "0": "owl"}, "label_map_invalid", "label_map.0"),
+        ("label_map", {"cat": None}, "field_invalid", "label_map.cat"),
+        ("label_map", {"cat": True}, "field_invalid", "label_map.cat"),
+        ("label_map", 5, "field_invalid", "label_map"),
+        ("label_map", ["dog"], "field_invalid", "label_map"),
+        ("seed", -1, "field_invalid", "seed"),
+        ("seed", 2**31, "field_invalid", "seed"),
+        ("seed", 1.5, "field_invalid", "seed"),
+        ("seed", "1", "field_invalid", "seed"),
+        ("seed", float("nan"), "field_invalid", "seed"),
+        ("budget_seconds", 0, "field_invalid", "budget_seconds"),
+        ("budget_seconds", 10**9, "budget_out_of_range", "budget_seconds"),
+        ("dataset_id", 5, "field_invalid", "dataset_id"),
+        ("dataset_id", "ds_" + "0" * 200, "field_invalid", "dataset_id"),
+        ("epsilom", 0.3, "field_unknown", "epsilom"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_name(
+    owner: Owner,
+    ready_dataset: dict[str, Any],
+    field: str,
+    value: object,
+    code: str,
+    param: str,
+) -> None:
+    body = {"dataset_id": ready_dataset["id"], "epsilon": 0.3} | {field: value}
+    # As text, because clients refuse to send NaN and the server must not trust them to.
+    response = owner.api.post(
+        "/v1/jobs", content=json.dumps(body), headers={"Content-Type": "application/json"}
+    )
+    problem(response, 422, code, param)
+    assert owner.api.get("/v1/jobs").json()["data"] == []
+
+
+@pytest.mark.parametrize("missing", ["dataset_id", "epsilon"])
+def test_missing_fields_are_named(owner: Owner, missing: str) -> None:
+    body = {"dataset_id": new_id("ds"), "epsilon": 0.3}
+    del body[missing]
+    problem(owner.api.post("/v1/jobs", json=body), 422, "field_missing", missing)
+
+
+def test_every_field_at_fault_is_listed(owner: Owner) -> None:
+    response = owner.api.post("/v1/jobs", json={"epsilon": None, "seed": -1})
+    body = problem(response, 422, "field_missing", "dataset_id")
+    assert [error["param"] for error in body["errors"]] == ["dataset_id", "epsilon", "seed"]
+
+
+@pytest.mark.parametrize("dataset_id", [new_id("ds"), "nothing", "ds_\x00", "ds_" + "u" * 26])
+def test_unknown_dataset(owner: Owner, dataset_id: str) -> None:
+    response = owner.api.post("/v1/jobs", json={"dataset_id": dataset_id, "epsilon": 0.3})
+    problem(response, 404, "dataset_not_found", "dataset_id")
+
+
+def test_dataset_that_is_not_ready(owner: Owner) -> None:
+    response = owner.api.post(
+        "/v1/datasets", files={"file": b"x"}, headers={"Prefer": "respond-async"}
+    )
+    asked = {"dataset_id": response.json()["id"], "epsilon": 0.3}
+    response = owner.api.post("/v1/jobs", json=asked)
+    problem(response, 409, "dataset_not_ready", "dataset_id")
+    assert response.headers["x-should-retry"] == "true"
+    with transaction() as session:
+        dataset = lifecycle.lock_dataset(session, asked["dataset_id"])
+        assert dataset is not None
+        lifecycle.change_dataset(
+            session, dataset, lifecycle.REJECTED, Problem("image_truncated", "It ends early.", "a")
+        )
+    response = owner.api.post("/v1/jobs", json=asked)
+    problem(response, 409, "dataset_not_ready", "dataset_id")
+    assert response.headers["x-should-retry"] == "false"
+    error = owner.api.get(f"/v1/datasets/{asked['dataset_id']}").json()["error"]
+    assert error == {
+        "code": "image_truncated",
+        "message": "It ends early.",
+        "param": "a",
+        "retryable": False,
+    }
+
+
+def test_a_queued_job_is_cancelled_at_once_and_for_good(owner: Owner, job: dict[str, Any]) -> None:
+    for _ in range(2):
+        response = owner.api.post(f"/v1/jobs/{job['id']}/cancel")
+        assert response.status_code == 200
+        assert response.json()["status"] == "cancelled"
+        assert response.json()["finished_at"]
+    with transaction() as session:
+        step = session.scalars(select(Step).where(Step.job_id == job["id"])).one()
+    assert step.status == steps.DROPPED
+
+
+def test_a_running_job_is_told_to_stop(owner: Owner, job: dict[str, Any]) -> None:
+    change(job["id"], lifecycle.RUNNING)
+    for _ in range(2):
+        response = owner.api.post(f"/v1/jobs/{job['id']}/cancel")
+        assert response.status_code == 200
+        assert response.json()["status"] == "cancelling"
+    with transaction() as session:
+        assert session.get_one(Job, job["id"]).cancel_requested_at is not None
+
+
+@pytest.mark.parametrize("end", [lifecycle.SUCCEEDED, lifecycle.FAILED])
+def test_a_finished_job_cannot_be_cancelled(owner: Owner, job: dict[str, Any], end: str) -> None:
+    change(job["id"], lifecycle.RUNNING)
+    change(job["id"], end)
+    response = owner.api.post(f"/v1/jobs/{job['id']}/cancel")
+    problem(response, 409, "job_already_finished")
+    assert response.headers["x-should-retry"] == "false"
+
+
+def test_a_running_job_tells_how_far_it_is(owner: Owner, job: dict[str, Any]) -> None:
+    change(job["id"], lifecycle.RUNNING)
+    with transaction() as session:
+        row = lifecycle.lock_job(session, job["id"])
+        lifecycle.enter_phase(session, row, "training")
+        row.progress = 0.25
+        row.metrics = {"victim_loss": 1.5}
+    told = owner.api.get(f"/v1/jobs/{job['id']}").json()
+    assert (told["status"], told["phase"], told["progress"]) == ("running", "training", 0.25)
+    assert told["metrics"] == {"victim_loss": 1.5}
+    assert told["started_at"].endswith("Z")
+
+
+def test_jobs_are_listed_page_by_page(new_owner: Callable[[], Owner], worker: PlayedWorker) -> None:
+    owner, other = new_owner(), new_owner()
+    for someone in (owner, other):
+        dataset = someone.api.post("/v1/datasets", files={"file": b"x"}).json()
+        for _ in range(3):
+            someone.api.post("/v1/jobs", json={"dataset_id": dataset["id"], "epsilon": 0.3})
+    first = owner.api.get("/v1/jobs", params={"limit": 2}).json()
+    assert (first["object"], first["has_more"], len(first["data"])) == ("list", True, 2)
+    last = first["data"][-1]["id"]
+    rest = owner.api.get("/v1/jobs", params={"limit": 2, "after": last}).json()
+    assert (rest["has_more"], len(rest["data"])) == (False, 1)
+    ids = [job["id"] for job in first["data"] + rest["data"]]
+    assert ids == sorted(ids, reverse=True)
+    assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "param"),
+    [
+        ("limit=0", "field_invalid", "limit"),
+        ("limit=101", "field_invalid", "limit"),
+        ("limit=ten", "field_invalid", "limit"),
+        ("after=job_%00", "cursor_invalid", "after"),
+        ("after=1", "cursor_invalid", "after"),
+    ],
+)
+@pytest.mark.parametrize("noun", ["jobs", "datasets"])
+def test_bad_pages(owner: Owner, noun: str, query: str, code: str, param: str) -> None:
+    problem(owner.api.get(f"/v1/{noun}?{query}"), 422, code, param)
+
+
+def change(job_id: str, status: str) -> None:
+    with transaction() as session:
+        lifecycle.change_job(session, lifecycle.lock_job(session, job_id), status)
