@@ -134,8 +134,10 @@ def load_canonical(folder: Path) -> Canonical:
 
 def discard_canonical(folder: Path) -> None:
     """Remove what a reading that failed or was killed left in `folder`; the folder stays."""
-    for path in [*(folder / name for name in CANONICAL_FILES), *folder.glob("*.part")]:
-        path.unlink(missing_ok=True)
+    # By name, not by listing the folder: this also runs when memory has run out.
+    for name in CANONICAL_FILES:
+        (folder / name).unlink(missing_ok=True)
+        (folder / f"{name}.part").unlink(missing_ok=True)
 
 
 class CanonicalWriter:
@@ -246,7 +248,7 @@ class _Rows:
     def widened(self, channels: int) -> "_Rows":
         """The same rows with the one channel repeated, in a new file under the same name."""
         path, (count, height, width, _) = self._path, self.shape
-        wide = _Rows(path.with_suffix(".part"), (count, height, width, channels))
+        wide = _Rows(path.with_name(f"{path.name}.part"), (count, height, width, channels))
         self._file.seek(self._body_at)
         while gray := self._file.read(_COPY_BYTES):
             wide._file.write(np.repeat(np.frombuffer(gray, np.uint8), channels).data)

@@ -79,8 +79,10 @@ class NpzPlan:
 
 
 def is_npz(members: Sequence[Member]) -> bool:
-    """Whether this zip is an npz: an array lies at its top."""
-    return any("/" not in member.name and member.name.endswith(SUFFIX) for member in members)
+    """Whether this zip is an npz: it has one of our arrays, or nothing but arrays."""
+    names = [member.name for member in members]
+    ours = any(name == known + SUFFIX for name in names for known in _KNOWN)
+    return ours or (bool(names) and all(name.endswith(SUFFIX) for name in names))
 
 
 def row_name(array: str, row: int) -> str:
@@ -107,8 +109,8 @@ def plan_npz(archive: ZipReader, limits: Limits) -> NpzPlan:
     if "test" in images and images["train"].shape[1:] != images["test"].shape[1:]:
         raise BadDataset(
             "shape_mismatch",
-            f"x_train has shape {images['train'].shape}, x_test {images['test'].shape}: all but "
-            "the first number must agree.",
+            f"The shape of x_train is {images['train'].shape}, that of x_test "
+            f"{images['test'].shape}: all but the first number must agree. Resize the images.",
             IMAGES["test"],
         )
     if sum(info.shape[0] for info in images.values()) > limits.max_images:
@@ -128,7 +130,8 @@ def plan_npz(archive: ZipReader, limits: Limits) -> NpzPlan:
     if "test" in raw and not (raw["test"].min() >= 0 and raw["test"].max() < class_count):
         raise BadDataset(
             "labels_out_of_range",
-            f"y_test has a label that y_train does not have; labels are 0 to {class_count - 1}.",
+            f"There is a label that y_train does not have; its labels are 0 to {class_count - 1}. "
+            "Remove those test images, or add training images.",
             LABELS["test"],
         )
     labels = {split: values.astype(np.int64) for split, values in raw.items()}
@@ -263,7 +266,8 @@ def _check_label_header(info: ArrayInfo, images: ArrayInfo) -> None:
     if info.shape[0] != images.shape[0]:
         raise BadDataset(
             "label_count_mismatch",
-            f"There are {info.shape[0]:,} labels for {images.shape[0]:,} images in {images.name}.",
+            f"There are {info.shape[0]:,} labels for {images.shape[0]:,} images in {images.name}. "
+            "Give every image one label.",
             info.name,
         )
 
@@ -286,7 +290,8 @@ def _check_train_labels(labels: NDArray[np.integer], limits: Limits) -> int:
     if len(values) > limits.max_classes:
         raise BadDataset(
             "too_many_classes",
-            f"There are {len(values):,} classes; at most {limits.max_classes:,} are read.",
+            f"There are {len(values):,} classes; at most {limits.max_classes:,} are read. Merge "
+            "classes or split the dataset.",
             name,
         )
     if highest != len(values) - 1:

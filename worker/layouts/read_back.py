@@ -7,6 +7,7 @@ import numpy as np
 
 from worker.layouts.canonical import Canonical, Split, load_canonical
 from worker.layouts.image import Pixels
+from worker.layouts.problem import BadDataset
 from worker.layouts.reader import read_archive
 
 
@@ -28,14 +29,17 @@ def read_back(written: Path, canonical: Canonical, into: Path | None = None) -> 
         been compared and are those of `canonical`.
 
     Raises:
-        WrittenDatasetDiffers: names, order, labels, classes, split or shape differ.
-        BadDataset: the file cannot be read at all.
+        WrittenDatasetDiffers: it cannot be read, or names, order, labels, classes, split or shape
+            differ.
     """
     if into is None:
         with tempfile.TemporaryDirectory(prefix="read-back-") as folder:
             mapped = read_back(written, canonical, Path(folder))
             return {split: np.array(images) for split, images in mapped.items()}
-    read_archive(written, into, canonical.limits.for_own_output(), lambda _done, _all: None)
+    try:
+        read_archive(written, into, canonical.limits.for_own_output(), lambda _done, _all: None)
+    except BadDataset as problem:
+        raise WrittenDatasetDiffers(f"the written dataset cannot be read: {problem}") from problem
     again = load_canonical(into)
     for what, same in (
         ("names or their order", again.names == canonical.names),

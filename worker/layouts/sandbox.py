@@ -24,11 +24,14 @@ from worker.layouts.limits import MIB, Limits
 from worker.layouts.problem import BadDataset
 from worker.layouts.reader import read_archive
 
-MEMBER_NOTE: Final = "current-member.part"
+MEMBER_NOTE: Final = "current-member"
 """File in the output folder that names the member being read, for when the process is killed."""
 
 MEMBER_NOTE_BYTES: Final = 4096
 _ORPHANED: Final = 3
+
+# What the limits of `confine` raise, and what ran out then.
+_EXHAUSTED: Final = {errno.EFBIG: "disk space", errno.ENOMEM: "memory"}
 
 
 def main() -> int:
@@ -57,9 +60,10 @@ def main() -> int:
     except MemoryError:
         _tell({"problem": limits_problem("memory", member_note.read()).to_json()})
     except OSError as error:
-        if error.errno != errno.EFBIG:
+        if error.errno not in _EXHAUSTED:
             raise
-        _tell({"problem": limits_problem("disk space", member_note.read()).to_json()})
+        what = _EXHAUSTED[error.errno]
+        _tell({"problem": limits_problem(what, member_note.read()).to_json()})
     else:
         _tell({"summary": summary.to_json()})
     return 0

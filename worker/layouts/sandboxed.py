@@ -68,9 +68,10 @@ def read_in_sandbox(
             start_new_session=True,
         )
         try:
-            summary = _converse(child, request, limits, on_progress, cancelled)
+            deadline = time.monotonic() + limits.sandbox_wall_seconds
+            summary = _converse(child, request, deadline, on_progress, cancelled)
             if summary is None:
-                raise _death(child, out, errors)
+                raise _death(child, deadline, out, errors)
             finished = True
             return summary
         finally:
@@ -84,11 +85,11 @@ def read_in_sandbox(
 def _converse(
     child: subprocess.Popen[bytes],
     request: Mapping[str, object],
-    limits: Limits,
+    deadline: float,
     on_progress: OnProgress,
     cancelled: Callable[[], bool],
 ) -> DatasetSummary | None:
-    """Pass progress on until the child has answered; None if it fell silent without an answer."""
+    """Pass progress on until the child has answered; None if it did not, or not in time."""
     if child.stdin is None or child.stdout is None:
         raise ValueError("the child needs pipes")
     try:
@@ -96,7 +97,6 @@ def _converse(
         child.stdin.flush()
     except BrokenPipeError:
         return None
-    deadline = time.monotonic() + limits.sandbox_wall_seconds
     for line in _lines(child.stdout):
         if cancelled():
             raise ReadCancelled
@@ -132,9 +132,13 @@ def _lines(stdout: IO[bytes]) -> Iterator[bytes | None]:
                 raise ReaderCrashed("the reading process wrote a line without end")
 
 
-def _death(child: subprocess.Popen[bytes], out: Path, errors: IO[bytes]) -> Exception:
+def _death(
+    child: subprocess.Popen[bytes], deadline: float, out: Path, errors: IO[bytes]
+) -> Exception:
     """What to raise for a child that gave no answer: its upload's fault if it was killed."""
-    if child.poll() is None:
+    try:
+        child.wait(max(0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
         return limits_problem("time", _member(out))
     if child.returncode == -signal.SIGXCPU:
         return limits_problem("processor time", _member(out))

@@ -23,7 +23,8 @@ def cut_test(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     Returns:
         bool (N,), true for the test part; every class keeps at least one training image.
     """
-    order = np.random.default_rng(_SEED).permutation(len(labels))
+    # RandomState, not default_rng: its stream is frozen (NEP 19), and a cut must outlive releases.
+    order = np.random.RandomState(_SEED).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
     in_test = np.zeros(len(labels), dtype=np.bool_)

@@ -121,6 +121,11 @@ def _find(file: BinaryIO, archive_bytes: int) -> _Place:
         if at + _END.size + comment == len(tail):
             break
     else:
+        if _END_MAGIC in tail:
+            raise BadDataset(
+                "zip_damaged",
+                f"The zip archive goes on after its end, or its end is damaged. {_ZIP_AGAIN}",
+            )
         file.seek(0)
         if file.read(4) == LOCAL_MAGIC:
             raise BadDataset(
@@ -214,7 +219,7 @@ def _record(file: BinaryIO, place: _Place, limits: Limits) -> Member:
             "This is a symbolic link or a device. Put the file itself into the archive.",
             name,
         )
-    if disk or (is_dir and (packed or size)) or (method == STORED and packed != size):
+    if disk or (is_dir and size) or (method == STORED and packed != size):
         raise BadDataset("zip_damaged", f"This entry contradicts itself. {_ZIP_AGAIN}", name)
     return Member(name, is_dir, method, crc, packed, size, offset, room_end=0)
 
@@ -319,9 +324,9 @@ def _refuse_bomb(members: list[Member], archive_bytes: int, limits: Limits) -> N
     if total > allowed:
         raise BadDataset(
             "zip_bomb",
-            f"{archive_bytes:,} bytes would unpack to {total:,}, more than "
-            f"{limits.max_ratio} times their size; this member is the largest. Upload images, "
-            "not padding.",
+            f"The archive's {archive_bytes:,} bytes would unpack to {total:,}, more than "
+            f"{limits.max_ratio} times as many; this member is the largest. Upload images, not "
+            "padding.",
             largest,
         )
     raise BadDataset(

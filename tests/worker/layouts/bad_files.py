@@ -1,0 +1,14 @@
+"""Every upload that must be refused, by name; also for tests that send them over HTTP.
+
+for name, bad in BAD_FILES.items():
+    upload(bad.build())  # is refused with bad.code, naming bad.member
+"""
+
+from tests.worker.layouts.bad_archives import BAD_ARCHIVES
+from tests.worker.layouts.bad_arrays import BAD_ARRAYS
+from tests.worker.layouts.bad_file import BadFile
+from tests.worker.layouts.bad_images import BAD_IMAGES
+
+BAD_FILES: dict[str, BadFile] = BAD_ARCHIVES | BAD_IMAGES | BAD_ARRAYS
+
+__all__ = ["BAD_FILES", "BadFile"]

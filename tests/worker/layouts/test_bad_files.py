@@ -1,0 +1,30 @@
+"""Each bad upload is refused by its code and member, in a sentence, and leaves nothing behind."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.worker.layouts.bad_files import BAD_FILES
+from worker.layouts import CODES, BadDataset, Limits, read_archive
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_bad_file_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    bad = BAD_FILES[name]
+    upload = tmp_path / "upload"
+    upload.write_bytes(bad.build())
+    with pytest.raises(BadDataset) as caught:
+        read_archive(upload, tmp_path / "out", Limits(), lambda _done, _all: None)
+    problem = caught.value
+    assert (problem.code, problem.member) == (bad.code, bad.member)
+    assert problem.code in CODES
+    assert problem.message[0].isupper()
+    assert problem.message.endswith(".")
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_each_name_is_used_once() -> None:
+    from tests.worker.layouts import bad_archives, bad_arrays, bad_images
+
+    parts = (bad_archives.BAD_ARCHIVES, bad_images.BAD_IMAGES, bad_arrays.BAD_ARRAYS)
+    assert len(BAD_FILES) == sum(map(len, parts))
