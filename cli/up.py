@@ -14,7 +14,8 @@ from rich.table import Table
 
 from cli.stack.errors import AlreadyRunning, StackError
 from cli.stack.folder import write_private
-from cli.stack.stack import Stack, StackInfo
+from cli.stack.info import StackInfo
+from cli.stack.stack import Stack
 
 DATA = Path(".unlearnable")
 SAMPLE = Path(__file__).parent / "data" / "mnist-sample.npz"
@@ -67,7 +68,10 @@ def _serve(stack: Stack, out: Console, as_json: bool, ready_file: Path | None) -
         stack.halt()
 
     for number in STOP_SIGNALS:
-        signal.signal(number, stop)
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup and `&` in scripts mean it
+            signal.signal(number, stop)
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)  # of a run that was killed
     out.print(f"Starting on {stack.folder.root}")
     try:
         with stack as info:

@@ -12,7 +12,6 @@ from cli.client import FINAL, Job
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 15.0
-METRICS_SHOWN = 2
 
 
 def follow(look: Callable[[], Job], console: Console) -> Job:
@@ -71,10 +70,9 @@ def _finish(job: Job) -> str:
 
 
 def _metrics(metrics: dict[str, Any]) -> str:
-    """The last metrics that are figures, such as `victim accuracy 42.5`."""
-    shown = [
-        f"{name.replace('_', ' ')} {value:.4g}"
-        for name, value in metrics.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
-    return ", ".join(shown[-METRICS_SHOWN:])
+    """The newest accuracy, or else the newest loss: `held out accuracy 42.5 %`."""
+    for ending, unit in (("accuracy", " %"), ("loss", "")):
+        for name, value in reversed(metrics.items()):
+            if name.endswith(ending) and isinstance(value, int | float):
+                return f"{name.replace('_', ' ')} {value:.3g}{unit}"
+    return ""

@@ -12,7 +12,8 @@ from cli.demo.check import BytesDiffer, check_protected
 from cli.demo.follow import follow
 from cli.demo.table import results_table
 from cli.stack.errors import StackError
-from cli.stack.stack import StackInfo, find_running, running_stack
+from cli.stack.info import StackInfo, find_running
+from cli.stack.stack import running_stack
 from cli.up import DATA, SAMPLE, DataOption
 
 OUT = Path("demo-output")

@@ -100,6 +100,7 @@ class Processes:
         self.children: list[Child] = []
         self.halt = threading.Event()
         self.hurry = threading.Event()
+        self.at_end: list[Callable[[], None]] = []  # called once everything has ended
         self._logs = logs
         self._mutex = threading.Lock()
         log = self._open_log("guardian")
@@ -221,6 +222,8 @@ class Processes:
             child.reap()
         self._guardian.communicate()  # closes its input; it finds nothing left to do
         self.children.clear()
+        for chore in self.at_end:
+            chore()
 
     def _tell_guardian(self, member: Member) -> None:
         line = {

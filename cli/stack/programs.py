@@ -1,4 +1,4 @@
-"""The four Python processes of a stack, and the environment that tells them where the servers are.
+"""The Python processes of a stack: how each is started and how long its orderly end may take.
 
 This is the one place in `cli` that knows the names of the other packages' entry points.
 """
@@ -9,33 +9,11 @@ from pathlib import Path
 
 from cli.stack.ending import APPLICATION
 from cli.stack.environment import SUPERUSER_URL, inherited, usable_cores
-from cli.stack.folder import DataFolder
-from cli.stack.postgres import APPLICATION_ROLE, DATABASE, SUPERUSER, Postgres
 from cli.stack.processes import Program
-from cli.stack.seaweedfs import SeaweedFS
-from cli.stack.valkey import Valkey
 
 API_GRACE = 15.0
 UVICORN_GRACE = 10  # open requests (an upload under way) may finish within it
 WORKER_GRACE = 35.0  # a running step writes its checkpoint, and its lease is given back
-
-
-def settings_environment(
-    folder: DataFolder, postgres: Postgres, valkey: Valkey, store: SeaweedFS, api_url: str
-) -> dict[str, str]:
-    """The settings of `core.settings.Settings`, as every process of this stack reads them."""
-    return {
-        "UNLEARNABLE_DATABASE_URL": postgres.url(APPLICATION_ROLE, DATABASE),
-        "UNLEARNABLE_BROKER_URL": valkey.url,
-        "UNLEARNABLE_S3_ENDPOINT_URL": store.url,
-        "UNLEARNABLE_S3_PUBLIC_ENDPOINT_URL": store.url,
-        "UNLEARNABLE_S3_ACCESS_KEY_ID": store.access_key_id,
-        "UNLEARNABLE_S3_SECRET_ACCESS_KEY": store.secret_access_key,
-        "UNLEARNABLE_S3_BUCKET": "unlearnable",
-        "UNLEARNABLE_SECRET_KEY": folder.secret("api-key-hmac"),
-        "UNLEARNABLE_SCRATCH_DIR": str(folder.scratch),
-        "UNLEARNABLE_PUBLIC_URL": api_url,
-    }
 
 
 def _python(
@@ -51,9 +29,9 @@ def _python(
     )
 
 
-def prepare(settings: dict[str, str], postgres: Postgres, key_file: Path) -> Program:
+def prepare(settings: dict[str, str], superuser_url: str, key_file: Path) -> Program:
     """The chores between running servers and the first request."""
-    environment = inherited() | settings | {SUPERUSER_URL: postgres.url(SUPERUSER, "postgres")}
+    environment = inherited() | settings | {SUPERUSER_URL: superuser_url}
     return _python("prepare", 5.0, environment, "cli.stack.prepare", key_file)
 
 

@@ -94,7 +94,7 @@ class SeaweedFS:
 
     def tidy(self) -> None:
         """Remove the sockets that it leaves in /tmp, named after its ports."""
-        for port in self._ports.values():
+        for port in (*self._ports.values(), self._ports["admin.port"] + ADMIN_GRPC):
             for socket in SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
                 with contextlib.suppress(OSError):
                     socket.unlink()
