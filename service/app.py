@@ -1,5 +1,7 @@
 """The application: `uvicorn --factory service.app:create_app`."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -10,6 +12,7 @@ from core.settings import Settings, get_settings
 from service.artifacts.endpoints import router as artifacts
 from service.datasets.endpoints import UPLOAD_PATH
 from service.datasets.endpoints import router as datasets
+from service.datasets.upload import Gate
 from service.evaluations.endpoints import router as evaluations
 from service.health.endpoints import router as health
 from service.health.service import Readiness, checks_of
@@ -40,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or get_settings()
     app = FastAPI(
+        lifespan=_lifespan,
         title="unlearnable",
         summary="Data protection as a service.",
         description=DESCRIPTION,
@@ -53,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.store = ObjectStore.from_settings(settings)
+    app.state.uploads = Gate()
     app.state.readiness = Readiness(checks_of(app.state.store))
     for router in (datasets, jobs, evaluations, artifacts, health):
         app.include_router(router)
@@ -65,6 +70,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestIdMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await app.state.uploads.wait_until_empty()
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -7,7 +7,6 @@ from starlette.concurrency import run_in_threadpool
 
 from core import lifecycle
 from core.ids import new_id
-from core.object_store import dataset_prefix
 from core.problem import Refused
 from core.settings import MIB
 from service.datasets import problems, service
@@ -24,7 +23,6 @@ UPLOAD_PATH = "/v1/datasets"
 RESPOND_ASYNC = "respond-async"
 
 router = APIRouter(prefix=UPLOAD_PATH, tags=["datasets"])
-_gate = Gate()
 
 _LOCATION = {"Location": "The dataset's address."}
 _UPLOAD_RESPONSES: Responses = {
@@ -120,15 +118,13 @@ async def create_dataset(
         curl -H "Authorization: Bearer $KEY" -F file=@photos.zip $URL/v1/datasets
     """
     dataset_id = new_id(PREFIX)
-    prefix = dataset_prefix(caller.tenant_id, dataset_id)
     key = service.upload_key(caller.tenant_id, dataset_id)
-    with _gate.enter():
+    uploads: Gate = request.app.state.uploads
+    with uploads.enter():
         received = await receive(request, store, key, settings.max_upload_bytes)
-    try:
-        row = await run_in_threadpool(service.register, caller.tenant_id, dataset_id, received)
-    except BaseException:
-        await run_in_threadpool(store.delete_prefix, prefix)
-        raise
+        row = await run_in_threadpool(
+            service.register, caller.tenant_id, dataset_id, received, store
+        )
     response.headers["Location"] = f"{UPLOAD_PATH}/{dataset_id}"
     if _prefers_async(request):
         response.headers["Preference-Applied"] = RESPOND_ASYNC

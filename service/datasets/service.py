@@ -26,8 +26,11 @@ def upload_key(tenant_id: str, dataset_id: str) -> str:
     return dataset_prefix(tenant_id, dataset_id) + "upload"
 
 
-def register(tenant_id: str, dataset_id: str, received: Received) -> Dataset:
-    """Write down a dataset whose upload lies in the store, and have it validated."""
+def register(tenant_id: str, dataset_id: str, received: Received, store: ObjectStore) -> Dataset:
+    """Write down a dataset whose upload lies in the store, and have it validated.
+
+    If it cannot be written down, its upload is deleted.
+    """
     dataset = Dataset(
         id=dataset_id,
         tenant_id=tenant_id,
@@ -37,16 +40,20 @@ def register(tenant_id: str, dataset_id: str, received: Received) -> Dataset:
         sha256=received.written.sha256,
         upload_key=upload_key(tenant_id, dataset_id),
     )
-    with transaction() as session:
-        DatasetRepository(session, tenant_id).add(dataset)
-        steps.enqueue(
-            session,
-            kind="ingest",
-            pool=doorbell.INGEST,
-            tenant_id=tenant_id,
-            dataset_id=dataset_id,
-        )
-        lifecycle.record(session, tenant_id, dataset_id, "dataset.created")
+    try:
+        with transaction() as session:
+            DatasetRepository(session, tenant_id).add(dataset)
+            steps.enqueue(
+                session,
+                kind="ingest",
+                pool=doorbell.INGEST,
+                tenant_id=tenant_id,
+                dataset_id=dataset_id,
+            )
+            lifecycle.record(session, tenant_id, dataset_id, "dataset.created")
+    except BaseException:
+        store.delete_prefix(dataset_prefix(tenant_id, dataset_id))
+        raise
     doorbell.ring(doorbell.INGEST)
     return dataset
 

@@ -1,5 +1,7 @@
 """From the body of a request into the store, with every limit counted on the way."""
 
+import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,9 @@ from service.kit.part_writer import PartWriter, Written
 FORM_BYTES = MIB
 # Each upload holds up to two parts in memory; this bounds what all of them hold.
 MAX_CONCURRENT = 32
+LEAVE_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,10 @@ class Gate:
     """Lets a limited number of uploads in at a time. For one event loop."""
 
     def __init__(self, limit: int = MAX_CONCURRENT) -> None:
-        self._free = limit
+        self._limit = limit
+        self._inside = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     @contextmanager
     def enter(self) -> Iterator[None]:
@@ -41,13 +49,23 @@ class Gate:
         Raises:
             Unavailable: there is none.
         """
-        if not self._free:
+        if self._inside >= self._limit:
             raise problems.uploads_busy()
-        self._free -= 1
+        self._inside += 1
+        self._empty.clear()
         try:
             yield
         finally:
-            self._free += 1
+            self._inside -= 1
+            if not self._inside:
+                self._empty.set()
+
+    async def wait_until_empty(self) -> None:
+        """Let uploads that were cut off by a shutdown clean up behind themselves."""
+        try:
+            await asyncio.wait_for(self._empty.wait(), LEAVE_SECONDS)
+        except TimeoutError:
+            log.warning("%d uploads did not end in time", self._inside)
 
 
 async def receive(request: Request, store: ObjectStore, key: str, max_bytes: int) -> Received:

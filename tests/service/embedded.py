@@ -57,7 +57,7 @@ def object_store(folder: Path) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{chosen['s3.port']}"
     finally:
-        process.terminate()
+        process.kill()  # nothing in it is worth a goodbye
         process.wait()
 
 

@@ -1,13 +1,15 @@
 """Upload forms that cannot be used, and forms cut at every byte."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
+from fastapi import FastAPI
 from httpx2 import Response
 
 from core.object_store import ObjectStore, tenant_prefix
-from service.datasets import upload
 from service.datasets.form import UploadForm
+from service.datasets.upload import MAX_CONCURRENT, Gate
 from tests.service.played import Owner, problem
 
 FILE = 'name="file"; filename="a.zip"'
@@ -88,9 +90,12 @@ def test_bad_content_types(owner: Owner, content_type: str, status: int, code: s
     problem(send(owner, form((FILE, "x")), content_type), status, code)
 
 
-def test_no_more_uploads_than_memory_allows(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.datasets.endpoints._gate", upload.Gate(limit=0))
-    response = send(owner, form((FILE, "x")))
+def test_no_more_uploads_than_memory_allows(app: FastAPI, owner: Owner) -> None:
+    uploads: Gate = app.state.uploads
+    with ExitStack() as stack:
+        for _ in range(MAX_CONCURRENT):
+            stack.enter_context(uploads.enter())
+        response = send(owner, form((FILE, "x")))
     problem(response, 503, "uploads_busy")
     assert response.headers["retry-after"]
 
