@@ -1,0 +1,154 @@
+"""The hypergradient, in fp64, against the definition it stands for."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from engine.algorithm2 import TrialSettings, protected, run_trial
+from engine.bilevel import image_hypergradient, outer_objective, weights_of
+from engine.generators import build_generator
+from engine.victims import build_victim, forget_running_statistics
+
+ALPHA = 0.3
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(7)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def a_victim(smooth: bool = False) -> nn.Module:
+    victim = forget_running_statistics(build_victim("small-strided", 1, 8, 8, 3))
+    if smooth:  # central differences need a function without kinks
+        for name, module in victim.named_children():
+            if isinstance(module, nn.ReLU):
+                victim.set_submodule(name, nn.Tanh())
+    return victim
+
+
+def a_batch(n: int = 6):
+    return torch.rand(n, 1, 8, 8), torch.arange(n) % 3
+
+
+def pseudo_updated_objective(victim, theta, x_protected, x, y, objective):
+    """The scalar that the hypergradient differentiates, with the graph kept from end to end."""
+    leaves = {name: p.clone().requires_grad_() for name, p in theta.items()}
+    loss = cross_entropy(functional_call(victim, leaves, (x_protected,)), y)
+    gradient = torch.autograd.grad(loss, list(leaves.values()), create_graph=True)
+    ahead = {name: p - ALPHA * d for (name, p), d in zip(leaves.items(), gradient, strict=True)}
+    return objective(functional_call(victim, ahead, (x,)))
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("bounded", [False, True])
+def test_equals_a_functional_update_differentiated_end_to_end(mapped, bounded):
+    victim, (x, y) = a_victim(), a_batch()
+    theta = weights_of(victim)
+    generator = build_generator("encoder-decoder", 1, 3, 0.3, 4)
+    objective = outer_objective(y, (y + 1) % 3 if mapped else None, bounded=bounded)
+
+    x_protected = protected(generator, x, y)
+    pseudo_updated_objective(victim, theta, x_protected, x, y, objective).backward()
+    naive = [p.grad.clone() for p in generator.parameters()]
+
+    generator.zero_grad()
+    x_protected = protected(generator, x, y)
+    at_image, _ = image_hypergradient(victim, theta, x_protected, x, y, ALPHA, objective)
+    x_protected.backward(at_image)
+    for ours, theirs in zip([p.grad for p in generator.parameters()], naive, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-13)
+    assert max(float(p.abs().max()) for p in naive) > 1e-6
+
+
+def test_equals_central_differences_of_the_objective():
+    victim, (x, y) = a_victim(smooth=True), a_batch()
+    theta = weights_of(victim)
+    objective = outer_objective(y, (y + 1) % 3)
+    x_protected = (x + 0.1 * torch.randn_like(x)).clamp(0, 1)
+    at_image, outer = image_hypergradient(victim, theta, x_protected, x, y, ALPHA, objective)
+    here = pseudo_updated_objective(victim, theta, x_protected, x, y, objective)
+    torch.testing.assert_close(outer, here.detach())
+    for _ in range(5):
+        direction = torch.randn_like(x)
+        h = 1e-5
+        above, below = (
+            pseudo_updated_objective(
+                victim, theta, x_protected + s * h * direction, x, y, objective
+            )
+            for s in (1, -1)
+        )
+        slope = float((above - below).detach()) / (2 * h)
+        assert float((at_image * direction).sum()) == pytest.approx(slope, rel=1e-5, abs=1e-9)
+
+
+def test_a_class_mapped_to_itself_is_confused_and_the_others_are_steered():
+    logits = torch.randn(4, 3, requires_grad=True)
+    y, targets = torch.tensor([0, 1, 2, 0]), torch.tensor([1, 1, 0, 1])
+    outer_objective(y, targets)(logits).backward()
+    descent = -logits.grad
+    assert descent[0, 1] > 0 and descent[2, 0] > 0 and descent[3, 1] > 0  # noqa: PT018
+    assert descent[1, 1] < 0
+
+
+def test_the_bounded_objective_is_minus_log_of_one_minus_p():
+    logits, y = torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 0])
+    p_y = logits.softmax(1)[torch.arange(5), y]
+    torch.testing.assert_close(
+        outer_objective(y, None, bounded=True)(logits), -torch.log(1 - p_y).mean()
+    )
+    certain = torch.tensor([[1e4, 0.0, 0.0]])
+    assert torch.isfinite(outer_objective(torch.tensor([0]), None, bounded=True)(certain))
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_algorithm_2_equals_algorithm_1(mapped):
+    """Algorithm 1 stores the victim's trajectory first and replays it; the generators agree."""
+    torch.manual_seed(3)
+    victim = a_victim()
+    g = build_generator("encoder-decoder", 1, None, 0.3, 4).requires_grad_(False)
+    batches = [a_batch() for _ in range(5)]
+    label_map = torch.tensor([1, 2, 0]) if mapped else None
+
+    one = copy.deepcopy(g).requires_grad_(True)
+    optimizer = torch.optim.Adam(one.parameters(), lr=1e-3)
+    trajectory = [weights_of(victim)]
+    for x, y in batches:  # Algorithm 1, lines 3 to 7: collect theta_0 ... theta_{N-1}
+        leaves = {k: p.clone().requires_grad_() for k, p in trajectory[-1].items()}
+        loss = cross_entropy(functional_call(victim, leaves, (protected(g, x, y),)), y)
+        gradient = torch.autograd.grad(loss, list(leaves.values()))
+        trajectory.append(
+            {
+                k: (p - ALPHA * d).detach()
+                for (k, p), d in zip(leaves.items(), gradient, strict=True)
+            }
+        )
+    for (x, y), theta in zip(batches, trajectory, strict=False):  # lines 8 to 12: replay it
+        targets = None if label_map is None else label_map[y]
+        objective = outer_objective(y, targets)
+        optimizer.zero_grad()
+        pseudo_updated_objective(victim, theta, protected(one, x, y), x, y, objective).backward()
+        optimizer.step()
+
+    two = copy.deepcopy(g).requires_grad_(True)
+    settings = TrialSettings(ALPHA, label_map, bounded=False, first_order=False)
+    last = run_trial(
+        g,
+        two,
+        torch.optim.Adam(two.parameters(), lr=1e-3),
+        victim,
+        weights_of(victim),
+        batches,
+        settings,
+    )
+    for name, weight in last.items():
+        torch.testing.assert_close(weight, trajectory[-1][name])
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-11)
+    assert any(not torch.equal(a, b) for a, b in zip(two.parameters(), g.parameters(), strict=True))
