@@ -20,7 +20,7 @@ from service.kit.part_writer import PartWriter, Written
 FORM_BYTES = MIB
 # Each upload holds up to two parts in memory; this bounds what all of them hold.
 MAX_CONCURRENT = 32
-LEAVE_SECONDS = 10.0
+LEAVE_SECONDS = 4.0
 
 log = logging.getLogger(__name__)
 

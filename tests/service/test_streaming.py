@@ -20,7 +20,6 @@ from starlette.testclient import TestClient
 from core.object_store import PART_BYTES, ObjectStore, tenant_prefix
 from core.settings import MIB, Settings
 from service.app import create_app
-from tests.service.embedded import free_ports
 from tests.service.played import Owner, problem
 
 LIMIT = 160 * MIB
@@ -41,7 +40,8 @@ class Server:
 
 @contextmanager
 def run_server(folder: Path, *arguments: str) -> Iterator[Server]:
-    (port,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
     path = folder / "api.log"
     command = [sys.executable, "-m", "uvicorn", "--factory", "service.app:create_app"]
     with path.open("w") as log:
