@@ -102,6 +102,16 @@ class ReadCancelled(Exception):
     """The caller's `cancelled()` said so while an upload was being read."""
 
 
+def limits_problem(what: str, member: str | None) -> BadDataset:
+    """The refusal for an upload whose reading ran out of `what`."""
+    return BadDataset(
+        "decoder_limits",
+        f"Reading the dataset took more {what} than one dataset may have. Remove or re-export this "
+        "file if one is named, or split the dataset into smaller uploads.",
+        member,
+    )
+
+
 def printable(name: str) -> str:
     """`name` without control characters, at most 200 characters long."""
     shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)

@@ -8,7 +8,6 @@ stdin does, so that it does not outlive the process that asked.
 
 import errno
 import json
-import mmap
 import os
 import sys
 import threading
@@ -21,13 +20,10 @@ from PIL import JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from worker.layouts.confine import confine
 from worker.layouts.limits import MIB, Limits
-from worker.layouts.problem import BadDataset
+from worker.layouts.member_note import MemberNote
+from worker.layouts.problem import BadDataset, limits_problem
 from worker.layouts.reader import read_archive
 
-MEMBER_NOTE: Final = "current-member"
-"""File in the output folder that names the member being read, for when the process is killed."""
-
-MEMBER_NOTE_BYTES: Final = 4096
 _ORPHANED: Final = 3
 
 # What the limits of `confine` raise, and what ran out then.
@@ -46,7 +42,7 @@ def main() -> int:
     )
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _tell({"walls": walls})
-    member_note = _MemberNote(out / MEMBER_NOTE)
+    member_note = MemberNote(out)
     try:
         summary = read_archive(
             Path(request["archive"]),
@@ -67,38 +63,6 @@ def main() -> int:
     else:
         _tell({"summary": summary.to_json()})
     return 0
-
-
-def limits_problem(what: str, member: str | None) -> BadDataset:
-    """The refusal for an upload whose reading ran out of `what`."""
-    return BadDataset(
-        "decoder_limits",
-        f"Reading the dataset took more {what} than one dataset may have. Remove or re-export this "
-        "file if one is named, or split the dataset into smaller uploads.",
-        member,
-    )
-
-
-class _MemberNote:
-    """The name of the current member in a mapped file: it costs a memory copy an image, and the
-    kernel keeps it when the process is killed."""
-
-    def __init__(self, path: Path) -> None:
-        with path.open("w+b") as file:
-            file.truncate(MEMBER_NOTE_BYTES)
-            self._map = mmap.mmap(file.fileno(), MEMBER_NOTE_BYTES)
-
-    def write(self, name: str) -> None:
-        raw = name.encode()[: MEMBER_NOTE_BYTES - 1]
-        self._map[: len(raw) + 1] = raw + b"\0"
-
-    def read(self) -> str | None:
-        return parse_member_note(self._map[:])
-
-
-def parse_member_note(raw: bytes) -> str | None:
-    """The name in the bytes of a member note; None if no member was begun."""
-    return raw.partition(b"\0")[0].decode(errors="replace") or None
 
 
 def _tell(message: Mapping[str, object]) -> None:

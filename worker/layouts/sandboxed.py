@@ -15,9 +15,9 @@ from typing import IO, Any, Final
 
 from worker.layouts.canonical import DatasetSummary, discard_canonical
 from worker.layouts.limits import Limits
-from worker.layouts.problem import BadDataset, ReadCancelled
+from worker.layouts.member_note import discard_note, last_member
+from worker.layouts.problem import BadDataset, ReadCancelled, limits_problem
 from worker.layouts.progress import OnProgress
-from worker.layouts.sandbox import MEMBER_NOTE, limits_problem, parse_member_note
 
 _LOOK_EVERY_SECONDS: Final = 0.2
 _READ_BYTES: Final = 1 << 16
@@ -77,7 +77,7 @@ def read_in_sandbox(
         finally:
             child.kill()
             child.communicate()
-            (out / MEMBER_NOTE).unlink(missing_ok=True)
+            discard_note(out)
             if not finished:
                 discard_canonical(out)
 
@@ -139,20 +139,15 @@ def _death(
     try:
         child.wait(max(0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        return limits_problem("time", _member(out))
+        return limits_problem("time", last_member(out))
     if child.returncode == -signal.SIGXCPU:
-        return limits_problem("processor time", _member(out))
+        return limits_problem("processor time", last_member(out))
     if child.returncode < 0:
-        return limits_problem("memory", _member(out))
+        return limits_problem("memory", last_member(out))
     errors.seek(0, os.SEEK_END)
     errors.seek(max(0, errors.tell() - _STDERR_SHOWN))
     shown = errors.read().decode(errors="replace").strip()
     return ReaderCrashed(f"the reading process ended with {child.returncode}: {shown}")
-
-
-def _member(out: Path) -> str | None:
-    note = out / MEMBER_NOTE
-    return parse_member_note(note.read_bytes()) if note.exists() else None
 
 
 def _environment() -> dict[str, str]:
