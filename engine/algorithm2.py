@@ -84,7 +84,7 @@ def run_trial(
             objective = outer_objective(y, targets, bounded=settings.bounded)
             at_image, outer = image_hypergradient(victim, theta, x_prime, x, y, alpha, objective)
         optimizer.zero_grad(set_to_none=True)
-        x_prime.backward(at_image)
+        torch.autograd.backward(x_prime, at_image)
         optimizer.step()
 
         # Real update of theta, on the frozen generator's images.

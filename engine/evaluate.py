@@ -142,7 +142,7 @@ def fit_and_test(
             logits = network(batch)
             loss = cross_entropy(logits, labels)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             hits += (logits.detach().argmax(1) == labels).sum()
             seen += len(index)
@@ -174,7 +174,7 @@ def confusion_matrix(
     network.eval()
     x, y = test
     with torch.inference_mode():
-        predicted = torch.cat([network(as_float(part)).argmax(1) for part in x.split(500)])
+        predicted = torch.cat([network(as_float(part)).argmax(1) for part in torch.split(x, 500)])
     pairs = (y * num_classes + predicted).cpu().numpy()
     counts = np.bincount(pairs, minlength=num_classes * num_classes)
     return counts.reshape(num_classes, num_classes).astype(np.int64)

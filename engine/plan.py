@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 Conditioning = Literal["none", "label"]
 OuterLoss = Literal["cross-entropy", "bounded"]
+WarmStart = Literal["none", "surrogates", "first-order"]
 
 
 class PlanError(ValueError):
@@ -59,8 +60,10 @@ class TrainingPlan:
         victim_lr: alpha, the imaginary victim's learning rate (plain SGD).
         outer_loss: how g ascends for a class that is not targeted: "cross-entropy" is the paper's
             L(f(x), y); "bounded" is -log(1 - p_y) descended, which does not run away.
-        warmup_fraction: share of the steps, at the start, that train first-order (g helps the
-            victim to fit the protected images). 0 is the paper.
+        warm_start: what comes before Algorithm 2. "none" is the paper; "surrogates" is
+            `engine.warm_start`; "first-order" lets g help the victim to fit the protected images.
+        warm_fraction: share of the steps that the warm start takes.
+        surrogates: names of the victims that take turns as surrogates of the warm start.
         held_out: share of the images kept from the training to choose the best trial on.
         selections: how many trials are scored on the held-out part.
     """
@@ -79,7 +82,9 @@ class TrainingPlan:
     generator_lr: float = 1e-3
     victim_lr: float = 0.05
     outer_loss: OuterLoss = "cross-entropy"
-    warmup_fraction: float = 0.0
+    warm_start: WarmStart = "none"
+    warm_fraction: float = 0.8
+    surrogates: tuple[str, ...] = ("small-strided", "paper-mnist-cnn-plain")
     held_out: float = 0.1
     selections: int = 6
 
@@ -96,8 +101,10 @@ class TrainingPlan:
             raise PlanError(f"budget_seconds must be above 0, not {self.budget_seconds!r}")
         if self.steps is not None and self.steps < 1:
             raise PlanError(f"steps must be at least 1, not {self.steps!r}")
-        if not 0.0 <= self.warmup_fraction <= 1.0:
-            raise PlanError(f"warmup_fraction must be in [0, 1], not {self.warmup_fraction!r}")
+        if not 0.0 <= self.warm_fraction <= 1.0:
+            raise PlanError(f"warm_fraction must be in [0, 1], not {self.warm_fraction!r}")
+        if self.warm_start == "surrogates" and not self.surrogates:
+            raise PlanError("a warm start from surrogates needs at least one")
         if not 0.0 < self.held_out < 1.0:
             raise PlanError(f"held_out must be in (0, 1), not {self.held_out!r}")
         if self.selections < 1:
@@ -129,6 +136,8 @@ class TrainingPlan:
         fields = dict(values)
         if fields.get("label_map") is not None:
             fields["label_map"] = tuple(int(k) for k in fields["label_map"])
+        if "surrogates" in fields:
+            fields["surrogates"] = tuple(fields["surrogates"])
         return cls(**fields)
 
 
@@ -137,7 +146,8 @@ class Progress:
     """Where a long call stands; handed to `on_progress` at least once a second.
 
     Attributes:
-        phase: "measuring", "training", "selecting", "protecting" or "evaluating".
+        phase: "measuring", "warming" (surrogates of the warm start learn), "training", "selecting",
+            "protecting" or "evaluating".
         step: steps done (training), images done (protecting) or mini-batches done (evaluating).
         steps: how many there will be; 0 while that is not known yet.
         fraction: share of the whole call that is done, 0 to 1, never falling.

@@ -41,6 +41,8 @@ def recipe(
         seed=seed,
         budget_seconds=budget_seconds,
         victim="small-strided" if small else "five-conv-cnn",
+        warm_start="surrogates",
+        surrogates=("small-strided", "paper-mnist-cnn-plain") if small else ("five-conv-cnn",),
         batch_size=min(64 if small else 32, max(2, n_train // 2)),
     )
     plan.check_classes(num_classes)

@@ -41,7 +41,10 @@ def held_out_score(
     index = torch.randperm(n, generator=draw)[:_IMAGES]
     x, y = train[0][index], train[1][index]
     protected = torch.cat(
-        [_protect(g, a, b, plan.epsilon) for a, b in zip(x.split(256), y.split(256), strict=True)]
+        [
+            _protect(g, a, b, plan.epsilon)
+            for a, b in zip(torch.split(x, 256), torch.split(y, 256), strict=True)
+        ]
     )
     _, channels, height, width = x.shape
     victim = seeded_module(
@@ -76,4 +79,5 @@ def _protect(g: nn.Module, x: Tensor, y: Tensor, epsilon: float) -> Tensor:
     """As `engine.protect_images`, for tensors: uint8 in, uint8 out."""
     bound = integer_bound(epsilon)
     steps = (g(as_float(x), y) * 255.0).round_().clamp_(-bound, bound)
-    return (x.float() + steps).clamp_(0.0, 255.0).to(torch.uint8)
+    moved: Tensor = (x.float() + steps).clamp_(0.0, 255.0).to(torch.uint8)
+    return moved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engine.algorithm2 import StepFigures, TrialSettings, run_trial
 from engine.bilevel import weights_of
+from engine.budget import Pace, steps_within, surrogate_steps
 from engine.checkpoint import TrainingState, fingerprint, new_optimizer
 from engine.evaluate import as_float, on_device
 from engine.plan import PlanError, Progress, TrainingPlan
@@ -22,9 +23,11 @@ from engine.randomness import mini_batches, seeded_module
 from engine.selection import held_out_score, is_better
 from engine.trained import CurvePoint, TrainedGenerator, new_generator
 from engine.victims import build_victim, forget_running_statistics
+from engine.warm_start import features_to_carry, run_warm_trial, surrogates_for, train_surrogate
 
 _CHECKPOINT_EVERY_SECONDS = 10.0
 _TELL_EVERY_SECONDS = 0.3
+_UNKNOWN = 10**9  # steps of a training whose speed is still being measured
 
 
 def train_generator(
@@ -150,19 +153,38 @@ class _Run:
         return state
 
     def _steps_within_budget(self, state: TrainingState) -> int:
-        """Measure a few steps and one selection on a copy, and divide the budget by them."""
-        trial = replace(state, g_prime=copy.deepcopy(state.g_prime), total_steps=10**6)
-        trial.optimizer = new_optimizer(trial.g_prime, self.plan)
-        times: list[float] = []
-        self._trial(trial, steps=12, clock=times)
-        # The median: first steps allocate, and others may use the machine.
-        step = float(np.median(np.diff(times)))
+        """Measure a few steps of each kind and one selection on copies, and fit the budget."""
+        plan = self.plan
+        trial = replace(state, g_prime=copy.deepcopy(state.g_prime), total_steps=_UNKNOWN)
+        trial.optimizer = new_optimizer(trial.g_prime, plan)
+        surrogate = warm = 0.0
+        if plan.warm_start == "surrogates":
+            before = time.monotonic()
+            taught = self._train_surrogates(trial, steps=60)
+            surrogate = (time.monotonic() - before) / 60
+            warm = self._pace_of(trial, lambda done: self._warm_trial(trial, taught, 8, done))
+        bilevel = self._pace_of(trial, lambda done: self._trial(trial, 8, done))
         before = time.monotonic()
         self._score(trial)
-        selection = time.monotonic() - before
-        spent = time.monotonic() - self.started
-        left = self.plan.budget_seconds - spent - self.plan.selections * selection
-        return max(1, int(max(left, 0.3 * self.plan.budget_seconds) / step))
+        pace = Pace(
+            surrogate=surrogate,
+            step=bilevel if not warm else _mixed(warm, bilevel, plan.warm_fraction),
+            selection=time.monotonic() - before,
+        )
+        return steps_within(plan.budget_seconds - self._seconds(), pace, plan.selections)
+
+    def _pace_of(
+        self, trial: TrainingState, run: Callable[[Callable[[StepFigures], None]], None]
+    ) -> float:
+        """Seconds a step; the median, because first steps allocate and others use the machine."""
+        times: list[float] = []
+
+        def after_step(_: StepFigures) -> None:
+            times.append(time.monotonic())
+            self._tell("measuring", trial)
+
+        run(after_step)
+        return float(np.median(np.diff(times)))
 
     # -- the loop ------------------------------------------------------------------------------
 
@@ -171,10 +193,21 @@ class _Run:
         self.seconds_before = state.seconds
         trials = -(-state.total_steps // plan.steps_per_trial)
         selected = selection_trials(trials, plan.selections)
+        warm_steps = 0 if plan.warm_start == "none" else plan.warm_fraction * state.total_steps
+        surrogates: list[torch.nn.Module] = []
         saved = time.monotonic()
         while state.trial < trials:
             count = min(plan.steps_per_trial, state.total_steps - state.steps)
-            self._trial(state, count)
+            if state.steps >= warm_steps or plan.warm_start == "first-order":
+                first_order = state.steps < warm_steps
+                self._trial(state, count, self._after_step(state), first_order=first_order)
+            else:
+                # Surrogates depend on the seed and the data only, so a resumed training makes
+                # the same ones again instead of carrying them in every checkpoint.
+                surrogates = surrogates or self._train_surrogates(
+                    state, surrogate_steps(state.total_steps)
+                )
+                self._warm_trial(state, surrogates, count, self._after_step(state))
             state.trial += 1
             if state.trial in selected:
                 self._select(state)
@@ -186,40 +219,75 @@ class _Run:
                 on_checkpoint(state.to_bytes())
         self._tell("training", state, force=True)
 
-    def _trial(self, state: TrainingState, steps: int, clock: list[float] | None = None) -> None:
-        plan, (x, y) = self.plan, self.train
-        first = state.steps
-        victim = self._fresh_victim(state.trial)
-
+    def _after_step(self, state: TrainingState) -> Callable[[StepFigures], None]:
         def after_step(figures: StepFigures) -> None:
             state.steps += 1
-            self.metrics |= {"victim_loss": figures.victim_loss, "outer": figures.outer}
             set_lr(state)
-            if clock is not None:
-                clock.append(time.monotonic())
-            self._tell("measuring" if clock is not None else "training", state)
+            self.metrics |= {"victim_loss": figures.victim_loss, "outer": figures.outer}
+            self._tell("training", state)
 
         set_lr(state)
+        return after_step
+
+    def _trial(
+        self,
+        state: TrainingState,
+        steps: int,
+        after_step: Callable[[StepFigures], None],
+        *,
+        first_order: bool = False,
+    ) -> None:
+        victim = self._fresh_victim(state.trial)
         run_trial(
             g=copy.deepcopy(state.g_prime).requires_grad_(False),
             g_prime=state.g_prime,
             optimizer=state.optimizer,
             victim=victim,
             theta=weights_of(victim),
-            batches=(
-                (as_float(x[index]), y[index])
-                for index in mini_batches(
-                    len(x), plan.batch_size, steps, plan.seed, "batches", state.trial
-                )
-            ),
+            batches=self._batches(state, steps),
             settings=TrialSettings(
-                victim_lr=plan.victim_lr,
+                victim_lr=self.plan.victim_lr,
                 label_map=self.label_map,
-                bounded=plan.outer_loss == "bounded",
-                first_order=first < plan.warmup_fraction * state.total_steps,
+                bounded=self.plan.outer_loss == "bounded",
+                first_order=first_order,
             ),
             after_step=after_step,
         )
+
+    def _warm_trial(
+        self,
+        state: TrainingState,
+        surrogates: list[torch.nn.Module],
+        steps: int,
+        after_step: Callable[[StepFigures], None],
+    ) -> None:
+        carried = features_to_carry(self.num_classes, self.plan.label_map).to(self.device)
+        batches = self._batches(state, steps)
+        run_warm_trial(state.g_prime, state.optimizer, surrogates, carried, batches, after_step)
+
+    def _batches(self, state: TrainingState, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
+        (x, y), plan = self.train, self.plan
+        for index in mini_batches(
+            len(x), plan.batch_size, steps, plan.seed, "batches", state.trial
+        ):
+            yield as_float(x[index]), y[index]
+
+    def _train_surrogates(self, state: TrainingState, steps: int) -> list[torch.nn.Module]:
+        plan = self.plan
+        return [
+            train_surrogate(
+                surrogate,
+                self.train,
+                self.num_classes,
+                plan.epsilon,
+                steps,
+                plan.batch_size,
+                plan.seed,
+                number,
+                after_step=lambda: self._tell("warming", state),
+            )
+            for number, surrogate in enumerate(surrogates_for(plan.surrogates))
+        ]
 
     def _fresh_victim(self, trial: int) -> torch.nn.Module:
         _, channels, height, width = self.train[0].shape
@@ -265,7 +333,7 @@ class _Run:
         if self.on_progress is None or (now - self.told < _TELL_EVERY_SECONDS and not force):
             return
         self.told = now
-        measuring = phase == "measuring" or state.total_steps == 10**6
+        measuring = state.total_steps in (0, _UNKNOWN)
         self.on_progress(
             Progress(
                 phase="measuring" if measuring else phase,
@@ -282,6 +350,10 @@ def selection_trials(trials: int, selections: int) -> frozenset[int]:
     """The trials after which the generator is scored: evenly spread, the last one among them."""
     count = min(trials, selections)
     return frozenset(-(-trials * k // count) for k in range(1, count + 1))
+
+
+def _mixed(warm: float, bilevel: float, warm_fraction: float) -> float:
+    return warm_fraction * warm + (1.0 - warm_fraction) * bilevel
 
 
 def set_lr(state: TrainingState) -> None:
