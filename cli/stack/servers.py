@@ -14,6 +14,7 @@ from cli.stack.ports import PortBook
 from cli.stack.postgres import APPLICATION_ROLE, DATABASE, SUPERUSER, Postgres
 from cli.stack.processes import Processes
 from cli.stack.seaweedfs import SeaweedFS
+from cli.stack.temporary import given_or_temporary
 from cli.stack.valkey import Valkey
 
 Ready = Callable[[str], None]
@@ -69,10 +70,13 @@ class Servers:
 
 
 @contextmanager
-def running_servers(data: Path) -> Iterator[dict[str, str]]:
+def running_servers(data: Path | None = None) -> Iterator[dict[str, str]]:
     """The servers alone, prepared, for the length of a `with` block: no API, no workers.
 
     They end with the block, and also when this process is killed.
+
+    Args:
+        data: the data folder; None for a temporary one, of which nothing stays.
 
     Yields:
         The `UNLEARNABLE_*` settings that lead to them.
@@ -80,8 +84,7 @@ def running_servers(data: Path) -> Iterator[dict[str, str]]:
     Raises:
         StackError: they do not start, or something runs on that folder already.
     """
-    folder = DataFolder(data)
-    with hold(folder) as processes:
+    with given_or_temporary(data) as path, hold(folder := DataFolder(path)) as processes:
         ports = PortBook(folder.ports)
         servers = Servers(folder, ports)
         settings = servers.environment(api_url=f"http://127.0.0.1:{ports.take('api')}")

@@ -18,6 +18,7 @@ from cli.stack.info import StackInfo, find_running
 from cli.stack.ports import PortBook
 from cli.stack.processes import Processes
 from cli.stack.servers import Servers
+from cli.stack.temporary import given_or_temporary
 
 API_PORT = 8000
 API_SECONDS = 60.0
@@ -123,20 +124,25 @@ class Stack:
 
 
 @contextmanager
-def running_stack(data: Path, port: int | None = None) -> Iterator[StackInfo]:
+def running_stack(data: Path | None = None, port: int | None = None) -> Iterator[StackInfo]:
     """A stack for the length of a `with` block: one that runs on `data` already, or a new one.
 
     The new one ends with the block, and also when this process is killed.
 
+    Args:
+        data: the data folder; None for a temporary one, of which nothing stays.
+        port: see `Stack`.
+
     Raises:
         StackError: it does not start.
     """
-    running = find_running(data)
-    if running is not None:
-        yield running
-        return
-    with Stack(data, port) as info:
-        yield info
+    with given_or_temporary(data) as path:
+        running = find_running(path)
+        if running is not None:
+            yield running
+            return
+        with Stack(path, port) as info:
+            yield info
 
 
 def _is_ready(port: int) -> bool:

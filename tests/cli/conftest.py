@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from cli.stack.ending import is_alive, stamped
 from cli.stack.info import StackInfo
+from cli.stack.temporary import temporary_data
 
 READY_SECONDS = 90.0
 COMMAND = Path(sys.executable).parent / "unlearnable"
@@ -58,10 +58,8 @@ class Up:
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """A data folder that PostgreSQL's user can enter also when we are root; pytest's own cannot."""
-    with tempfile.TemporaryDirectory(prefix="unlearnable-test-", ignore_cleanup_errors=True) as top:
-        Path(top).chmod(0o711)
-        yield Path(top) / "data with a blank"
+    with temporary_data() as path:
+        yield path.with_name("data with a blank")
 
 
 @pytest.fixture
