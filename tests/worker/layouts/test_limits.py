@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,20 @@ from tests.worker.layouts.bad_files import BAD_FILES
 from tests.worker.layouts.good_files import arrays, folder, gray, image, pixels, zipped
 from worker.layouts import BadDataset, Limits, read_archive
 
-# Reads one upload and prints what came of it and how far memory grew, in MiB.
+# Reads one upload and prints what came of it how far memory grew, in MiB, and seconds.
 _MEASURE = """
-import json, resource, sys
+import json, resource, sys, time
 from pathlib import Path
 from worker.layouts import BadDataset, Limits, read_archive
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = peak()
+begin = time.perf_counter()
 try:
     code = read_archive(Path(sys.argv[1]), Path(sys.argv[2]), Limits(), lambda *_: None).layout
 except BadDataset as problem:
     code = problem.code
-print(json.dumps({"code": code, "grown": peak() - before}))
+print(json.dumps({"code": code, "grown": peak() - before,
+    "seconds": time.perf_counter() - begin}))
 """
 
 
@@ -39,10 +40,11 @@ def measured(folder: Path, upload: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["bomb", "bomb_that_declares_little", "million_members"])
-def test_bombs_need_little_memory(tmp_path: Path, name: str) -> None:
+def test_bombs_need_little_memory_and_time(tmp_path: Path, name: str) -> None:
     result = measured(tmp_path, BAD_FILES[name].build())
     assert result["code"] == BAD_FILES[name].code
     assert result["grown"] < 24
+    assert result["seconds"] < 1
 
 
 def test_large_arrays_are_streamed(tmp_path: Path) -> None:
@@ -56,15 +58,6 @@ def test_large_arrays_are_streamed(tmp_path: Path) -> None:
     result = measured(tmp_path, upload)
     assert result["code"] == "npz"
     assert result["grown"] < 24
-
-
-def test_a_million_members_are_refused_at_once(tmp_path: Path) -> None:
-    upload = tmp_path / "upload"
-    upload.write_bytes(BAD_FILES["million_members"].build())
-    begin = time.perf_counter()
-    with pytest.raises(BadDataset):
-        read_archive(upload, tmp_path / "out", Limits(), lambda _done, _all: None)
-    assert time.perf_counter() - begin < 0.2
 
 
 _FOLDER = zipped(folder())

@@ -109,7 +109,7 @@ def test_cancelling_stops_it_and_leaves_nothing(slow_upload: Path, tmp_path: Pat
         read_in_sandbox(
             slow_upload, tmp_path / "out", Limits(), quiet, lambda: time.monotonic() - begin > 0.8
         )
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 6
     assert not list(tmp_path.glob("out/*"))
 
 
