@@ -7,15 +7,7 @@ from typing import Any
 from core.database import transaction
 from core.tables import Dataset, Job
 from worker.context import StepContext
-from worker.layouts import Canonical, load_canonical
-
-CANONICAL_FILES = (
-    "train-images.npy",
-    "train-labels.npy",
-    "test-images.npy",
-    "test-labels.npy",
-    "index.json",
-)
+from worker.layouts import CANONICAL_FILES, Canonical, load_canonical
 
 
 def dataset_of(context: StepContext) -> Dataset:

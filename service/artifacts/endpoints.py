@@ -1,9 +1,11 @@
 """/v1/jobs/{job_id}/artifacts"""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from service.artifacts import service
-from service.artifacts.schemas import LIST, Artifact
+from service.artifacts.schemas import LIST, Artifact, Kind
 from service.jobs.endpoints import PATH
 from service.jobs.problems import job_not_found
 from service.kit.auth import CallerDep
@@ -24,11 +26,15 @@ router = APIRouter(prefix=PATH, tags=["artifacts"])
     },
 )
 def list_artifacts(
-    job_id: str, caller: CallerDep, settings: SettingsDep, store: StoreDep
+    job_id: str,
+    caller: CallerDep,
+    settings: SettingsDep,
+    store: StoreDep,
+    kind: Annotated[Kind | None, Query(description="Only the files of this kind.")] = None,
 ) -> ListOf[Artifact]:
     """The files that a job made, each with a download link that is signed anew on every call.
 
     The links work without a key until `expires_at`.
     """
-    found = service.of_job(caller.tenant_id, job_id, store, settings.presign_seconds)
+    found = service.of_job(caller.tenant_id, job_id, store, settings.presign_seconds, kind)
     return ListOf(data=found, has_more=False)

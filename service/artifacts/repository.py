@@ -13,12 +13,11 @@ class ArtifactRepository:
         self._session = session
         self._tenant_id = tenant_id
 
-    def of_job(self, job_id: str) -> list[Artifact]:
-        """What a job made, in the order in which it was published."""
-        return list(
-            self._session.scalars(
-                select(Artifact)
-                .where(Artifact.tenant_id == self._tenant_id, Artifact.job_id == job_id)
-                .order_by(Artifact.created_at, Artifact.name)
-            )
+    def of_job(self, job_id: str, kind: str | None = None) -> list[Artifact]:
+        """What a job made, by name; only one kind of it if `kind` is given."""
+        query = select(Artifact).where(
+            Artifact.tenant_id == self._tenant_id, Artifact.job_id == job_id
         )
+        if kind is not None:
+            query = query.where(Artifact.kind == kind)
+        return list(self._session.scalars(query.order_by(Artifact.name)))

@@ -7,6 +7,8 @@ from pydantic import BaseModel, Field
 
 from service.kit.pages import ListOf
 
+Kind = Literal["protected_dataset", "generator", "preview", "evaluation", "manifest"]
+
 
 class Artifact(BaseModel):
     """A file that a job made, with a link to download it."""
@@ -14,10 +16,7 @@ class Artifact(BaseModel):
     id: str = Field(description="Starts with `art_`.")
     object: Literal["artifact"] = "artifact"
     name: str = Field(description="The file's name.")
-    kind: str = Field(
-        description="What it is: `protected_dataset`, `generator`, `preview`, `evaluation` or "
-        "`manifest`."
-    )
+    kind: Kind = Field(description="What it is.")
     content_type: str
     size_bytes: int
     sha256: str = Field(description="SHA-256 of the file, in hexadecimal.")

@@ -1,16 +1,19 @@
 """Signing links to what a job made."""
 
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from core import tables
 from core.database import transaction
 from core.object_store import ObjectStore
 from service.artifacts.repository import ArtifactRepository
-from service.artifacts.schemas import Artifact
+from service.artifacts.schemas import Artifact, Kind
 from service.jobs import service as jobs
 
 
-def of_job(tenant_id: str, job_id: str, store: ObjectStore, presign_seconds: int) -> list[Artifact]:
+def of_job(
+    tenant_id: str, job_id: str, store: ObjectStore, presign_seconds: int, kind: Kind | None
+) -> list[Artifact]:
     """The artifacts of a job, each with a fresh link.
 
     Raises:
@@ -18,7 +21,7 @@ def of_job(tenant_id: str, job_id: str, store: ObjectStore, presign_seconds: int
     """
     job = jobs.get(tenant_id, job_id)
     with transaction() as session:
-        rows = ArtifactRepository(session, tenant_id).of_job(job.id)
+        rows = ArtifactRepository(session, tenant_id).of_job(job.id, kind)
     expires_at = datetime.now(UTC) + timedelta(seconds=presign_seconds)
     return [_signed(row, store, presign_seconds, expires_at) for row in rows]
 
@@ -29,7 +32,7 @@ def _signed(
     return Artifact(
         id=row.id,
         name=row.name,
-        kind=row.kind,
+        kind=cast(Kind, row.kind),
         content_type=row.content_type,
         size_bytes=row.size_bytes,
         sha256=row.sha256,

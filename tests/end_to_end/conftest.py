@@ -14,8 +14,11 @@ from tests.end_to_end.owner import SAMPLE, Arrays, Owner, save_folder, save_npz
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
-    with running_stack(tmp_path_factory.mktemp("stack")) as info:
-        yield info
+    with pytest.MonkeyPatch.context() as environment:
+        # The README's journeys name no budget, and their sample is small here.
+        environment.setenv("UNLEARNABLE_DEFAULT_BUDGET_SECONDS", "3")
+        with running_stack(tmp_path_factory.mktemp("stack")) as info:
+            yield info
 
 
 @pytest.fixture(scope="session")

@@ -8,28 +8,12 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from cli.stack.servers import running_servers
 from core import api_keys, database
 from core.ids import new_id
 from core.object_store import ObjectStore
-from core.settings import Settings, get_settings
+from core.settings import Settings
 from service.app import create_app
 from tests.service.played import DocumentedAnswers, Owner, PlayedWorker
-
-
-@pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """PostgreSQL, Valkey and SeaweedFS, named by the environment."""
-    with (
-        running_servers(tmp_path_factory.mktemp("stack") / "data") as environment,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        get_settings.cache_clear()
-        yield get_settings()
-        database.get_engine().dispose()
-    get_settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

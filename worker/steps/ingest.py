@@ -3,8 +3,8 @@
 from typing import Any
 
 from worker.context import StepContext
-from worker.files import CANONICAL_FILES, fetch_upload
-from worker.layouts import Limits, read_in_sandbox
+from worker.files import fetch_upload
+from worker.layouts import CANONICAL_FILES, Limits, read_in_sandbox
 
 
 def run(context: StepContext) -> dict[str, Any]:

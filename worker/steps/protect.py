@@ -16,11 +16,10 @@ from engine import (
 )
 from worker.context import StepContext
 from worker.files import fetch_canonical, fetch_upload, job_of, keep
-from worker.layouts import Canonical, read_back, write_protected
+from worker.layouts import Canonical, protected_name, read_back, write_protected
 from worker.picture import draw_samples
 
 EVALUATION_SEEDS = (0,)
-PUBLISHED_AS = {"image_folder": "protected.zip", "npz": "protected.npz"}
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def run(context: StepContext) -> dict[str, Any]:
     def writing(done: int, total: int) -> None:
         context.progress(0.5 + 0.4 * done / max(total, 1))
 
-    path = context.scratch / PUBLISHED_AS[data.summary.layout]
+    path = context.scratch / protected_name(data.summary)
     count = len(data.train_labels)
     cut = protected[count:] if _cut(data) else None
     write_protected(archive, data, protected[:count], cut, path, writing)
