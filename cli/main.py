@@ -10,6 +10,7 @@ app = typer.Typer(
     help="Release labelled images that nobody can train a working model on.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,  # they hold passwords
 )
 app.command()(up)

@@ -47,13 +47,14 @@ def demo(
     only if a classifier trained on the original reaches 95 % and one trained on the protected at
     most 15 %.
     """
+    eta = parse_map(label_map)
     console = Console(highlight=False, soft_wrap=True)
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
         if find_running(data) is None:
             console.print("Starting the stack (PostgreSQL, Valkey, S3, API, workers) ...")
         with running_stack(data) as info:
-            _journey(info, console, out, epsilon, label_map, budget, seed)
+            _journey(info, console, out, epsilon, eta, budget, seed)
     except (StackError, ApiError, DemoFailed) as error:
         errors.print(str(error))
         raise typer.Exit(FAILED) from None
@@ -67,7 +68,7 @@ def _journey(
     console: Console,
     out: Path,
     epsilon: str,
-    label_map: str | None,
+    label_map: str | dict[str, str] | None,
     budget: int | None,
     seed: int,
 ) -> None:
@@ -77,7 +78,7 @@ def _journey(
     with Client(info.api_url, info.api_key) as client:
         console.print(f"Uploading {SAMPLE.name} ...")
         dataset = _await_dataset(client, client.upload(SAMPLE, "MNIST sample"))
-        job = client.create_job(dataset.id, epsilon, parse_map(label_map), seed, budget)
+        job = client.create_job(dataset.id, epsilon, label_map, seed, budget)
         console.print(f"Dataset {dataset.id} is ready; job {job.id} protects it.")
         try:
             job = follow(lambda: client.job(job.id), console)
@@ -129,7 +130,7 @@ def parse_map(text: str | None) -> str | dict[str, str] | None:
     pairs = [pair.partition(":") for pair in text.split(",")]
     parsed = {source.strip(): target.strip() for source, colon, target in pairs if colon}
     if len(parsed) != len(pairs):
-        raise typer.BadParameter("write `shift`, or pairs such as 0:1,1:2,2:0", param_hint="map")
+        raise typer.BadParameter("write `shift`, or pairs such as 0:1,1:2,2:0", param_hint="--label-map")
     return parsed
 
 

@@ -12,9 +12,11 @@ import json
 import signal
 import sys
 
-from cli.stack.ending import Member, end, sweep
+from cli.stack.ending import APPLICATION, SERVER, Member, end, sweep
 
-GRACE_SECONDS = 8.0  # nobody is at the terminal any more: shorter than what `up` itself grants
+# Shorter than what `up` grants: it was killed, and so may its applications be (leases cover that).
+# Servers get the time to end in good order.
+GRACE_SECONDS = {APPLICATION: 3.0, SERVER: 10.0}
 
 
 def main(stamp: str) -> None:
@@ -23,7 +25,7 @@ def main(stamp: str) -> None:
     members = []
     for line in sys.stdin:
         told = json.loads(line)
-        grace = min(told["grace"], GRACE_SECONDS)
+        grace = min(told["grace"], GRACE_SECONDS[told["stage"]])
         members.append(Member.of(told["name"], told["pid"], told["stage"], told["stop"], grace))
     end(members)
     sweep(stamp)
