@@ -130,7 +130,9 @@ def parse_map(text: str | None) -> str | dict[str, str] | None:
     pairs = [pair.partition(":") for pair in text.split(",")]
     parsed = {source.strip(): target.strip() for source, colon, target in pairs if colon}
     if len(parsed) != len(pairs):
-        raise typer.BadParameter("write `shift`, or pairs such as 0:1,1:2,2:0", param_hint="--label-map")
+        raise typer.BadParameter(
+            "write `shift`, or pairs such as 0:1,1:2,2:0", param_hint="--label-map"
+        )
     return parsed
 
 
