@@ -33,7 +33,9 @@ class TrialSettings:
     victim_lr: float
     label_map: Tensor | None
     bounded: bool
-    first_order: bool
+    first_order: bool = False
+    # A further direction at the image (x + g'(x), y), joining the hypergradient at equal length.
+    companion: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def run_trial(
         else:
             objective = outer_objective(y, targets, bounded=settings.bounded)
             at_image, outer = image_hypergradient(victim, theta, x_prime, x, y, alpha, objective)
+        if settings.companion is not None:
+            at_image = _unit(at_image) + _unit(settings.companion(x_prime.detach(), y))
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(x_prime, at_image)
         optimizer.step()
@@ -96,6 +100,11 @@ def run_trial(
         if after_step is not None:
             after_step(StepFigures(victim_loss=float(loss), outer=float(outer)))
     return theta
+
+
+def _unit(direction: Tensor) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(direction)
+    return direction / length.clamp_min(1e-12)
 
 
 def _first_order_gradient(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Conditioning = Literal["none", "label"]
-OuterLoss = Literal["cross-entropy", "bounded"]
+OuterLoss = Literal["cross-entropy", "bounded", "steered"]
 WarmStart = Literal["none", "surrogates", "first-order"]
 
 
@@ -53,17 +53,23 @@ class TrainingPlan:
         generator: name in `engine.generators.GENERATORS`.
         conditioning: "none" is the paper's g(x); "label" is g(x, y), for owners who have labels.
         width: channels of the generator's first convolution (the paper: 16), doubled at each.
-        victim: name in `engine.victims.VICTIMS` of the imaginary victim.
+        victims: names in `engine.victims.VICTIMS` of the imaginary victims; they take turns, one a
+            trial. The paper has one.
+        judge: name of the fresh victim that scores a trial on the held-out part.
         steps_per_trial: mini-batches until the imaginary victim starts again from random weights.
         batch_size: images in a mini-batch.
         generator_lr: peak learning rate of the generator's Adam.
         victim_lr: alpha, the imaginary victim's learning rate (plain SGD).
-        outer_loss: how g ascends for a class that is not targeted: "cross-entropy" is the paper's
-            L(f(x), y); "bounded" is -log(1 - p_y) descended, which does not run away.
+        outer_loss: how g ascends for a class that is not targeted. "cross-entropy" is the paper's
+            L(f(x), y); "bounded" descends -log(1 - p_y), which does not run away; "steered"
+            descends L(f(x), next class), as under (6), if no class is targeted; else it is
+            "bounded".
         warm_start: what comes before Algorithm 2. "none" is the paper; "surrogates" is
             `engine.warm_start`; "first-order" lets g help the victim to fit the protected images.
         warm_fraction: share of the steps that the warm start takes.
         surrogates: names of the victims that take turns as surrogates of the warm start.
+        keep_surrogates: go on with the surrogates' objective beside the bilevel one, both at unit
+            length at the image. Without it Algorithm 2 soon forgets the warm start.
         held_out: share of the images kept from the training to choose the best trial on.
         selections: how many trials are scored on the held-out part.
     """
@@ -76,15 +82,17 @@ class TrainingPlan:
     generator: str = "encoder-decoder"
     conditioning: Conditioning = "label"
     width: int = 16
-    victim: str = "small-strided"
+    victims: tuple[str, ...] = ("small-strided",)
+    judge: str = "paper-mnist-cnn"
     steps_per_trial: int = 50
     batch_size: int = 64
     generator_lr: float = 1e-3
     victim_lr: float = 0.05
     outer_loss: OuterLoss = "cross-entropy"
     warm_start: WarmStart = "none"
-    warm_fraction: float = 0.8
+    warm_fraction: float = 0.6
     surrogates: tuple[str, ...] = ("small-strided", "paper-mnist-cnn-plain")
+    keep_surrogates: bool = True
     held_out: float = 0.1
     selections: int = 6
 
@@ -103,6 +111,8 @@ class TrainingPlan:
             raise PlanError(f"steps must be at least 1, not {self.steps!r}")
         if not 0.0 <= self.warm_fraction <= 1.0:
             raise PlanError(f"warm_fraction must be in [0, 1], not {self.warm_fraction!r}")
+        if not self.victims:
+            raise PlanError("at least one imaginary victim is needed")
         if self.warm_start == "surrogates" and not self.surrogates:
             raise PlanError("a warm start from surrogates needs at least one")
         if not 0.0 < self.held_out < 1.0:
@@ -136,8 +146,9 @@ class TrainingPlan:
         fields = dict(values)
         if fields.get("label_map") is not None:
             fields["label_map"] = tuple(int(k) for k in fields["label_map"])
-        if "surrogates" in fields:
-            fields["surrogates"] = tuple(fields["surrogates"])
+        for name in ("victims", "surrogates"):
+            if name in fields:
+                fields[name] = tuple(fields[name])
         return cls(**fields)
 
 

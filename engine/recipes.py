@@ -40,7 +40,13 @@ def recipe(
         label_map=label_map,
         seed=seed,
         budget_seconds=budget_seconds,
-        victim="small-strided" if small else "five-conv-cnn",
+        victims=(
+            ("small-strided", "paper-mnist-cnn-plain", "paper-mnist-cnn", "small-strided")
+            if small
+            else ("five-conv-cnn",)
+        ),
+        judge=choose_victims(shape, num_classes, n_train)[0][0],
+        outer_loss="steered",
         warm_start="surrogates",
         surrogates=("small-strided", "paper-mnist-cnn-plain") if small else ("five-conv-cnn",),
         batch_size=min(64 if small else 32, max(2, n_train // 2)),

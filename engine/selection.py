@@ -48,7 +48,7 @@ def held_out_score(
     )
     _, channels, height, width = x.shape
     victim = seeded_module(
-        lambda: build_victim(plan.victim, channels, height, width, num_classes),
+        lambda: build_victim(plan.judge, channels, height, width, num_classes),
         plan.seed,
         "selection",
     ).to(x.device)

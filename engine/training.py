@@ -23,7 +23,13 @@ from engine.randomness import mini_batches, seeded_module
 from engine.selection import held_out_score, is_better
 from engine.trained import CurvePoint, TrainedGenerator, new_generator
 from engine.victims import build_victim, forget_running_statistics
-from engine.warm_start import features_to_carry, run_warm_trial, surrogates_for, train_surrogate
+from engine.warm_start import (
+    companion,
+    features_to_carry,
+    run_warm_trial,
+    surrogates_for,
+    train_surrogate,
+)
 
 _CHECKPOINT_EVERY_SECONDS = 10.0
 _TELL_EVERY_SECONDS = 0.3
@@ -120,7 +126,11 @@ class _Run:
         self.held = (x[order[:held]], y[order[:held]])
         self.train = (x[order[held:]], y[order[held:]])
         eta = plan.label_map
+        self.carried = features_to_carry(num_classes, eta).to(x.device)
+        if eta is None and plan.outer_loss == "steered":
+            eta = tuple((k + 1) % num_classes for k in range(num_classes))
         self.label_map = None if eta is None else torch.tensor(eta, device=x.device)
+        self.surrogates: list[torch.nn.Module] = []
         self.seconds_before = 0.0
         self.started = time.monotonic()
         self.told = float("-inf")
@@ -160,10 +170,14 @@ class _Run:
         surrogate = warm = 0.0
         if plan.warm_start == "surrogates":
             before = time.monotonic()
-            taught = self._train_surrogates(trial, steps=60)
+            self._train_surrogates(trial, steps=60)
             surrogate = (time.monotonic() - before) / 60
-            warm = self._pace_of(trial, lambda done: self._warm_trial(trial, taught, 8, done))
-        bilevel = self._pace_of(trial, lambda done: self._trial(trial, 8, done))
+            warm = self._pace_of(trial, lambda done: self._warm_trial(trial, 8, done))
+        bilevel = 0.0
+        for trial.trial in range(len(plan.victims)):
+            one = self._pace_of(trial, lambda done: self._trial(trial, 8, done))
+            bilevel += one / len(plan.victims)
+        self.surrogates = []
         before = time.monotonic()
         self._score(trial)
         pace = Pace(
@@ -194,20 +208,18 @@ class _Run:
         trials = -(-state.total_steps // plan.steps_per_trial)
         selected = selection_trials(trials, plan.selections)
         warm_steps = 0 if plan.warm_start == "none" else plan.warm_fraction * state.total_steps
-        surrogates: list[torch.nn.Module] = []
+        if plan.warm_start == "surrogates" and (state.steps < warm_steps or plan.keep_surrogates):
+            # Surrogates depend on the seed and the data only, so a resumed training makes the
+            # same ones again instead of carrying them in every checkpoint.
+            self._train_surrogates(state, surrogate_steps(state.total_steps))
         saved = time.monotonic()
         while state.trial < trials:
             count = min(plan.steps_per_trial, state.total_steps - state.steps)
-            if state.steps >= warm_steps or plan.warm_start == "first-order":
-                first_order = state.steps < warm_steps
-                self._trial(state, count, self._after_step(state), first_order=first_order)
+            warm = state.steps < warm_steps
+            if warm and plan.warm_start == "surrogates":
+                self._warm_trial(state, count, self._after_step(state))
             else:
-                # Surrogates depend on the seed and the data only, so a resumed training makes
-                # the same ones again instead of carrying them in every checkpoint.
-                surrogates = surrogates or self._train_surrogates(
-                    state, surrogate_steps(state.total_steps)
-                )
-                self._warm_trial(state, surrogates, count, self._after_step(state))
+                self._trial(state, count, self._after_step(state), first_order=warm)
             state.trial += 1
             if state.trial in selected:
                 self._select(state)
@@ -248,8 +260,9 @@ class _Run:
             settings=TrialSettings(
                 victim_lr=self.plan.victim_lr,
                 label_map=self.label_map,
-                bounded=self.plan.outer_loss == "bounded",
+                bounded=self.plan.outer_loss != "cross-entropy",
                 first_order=first_order,
+                companion=companion(self.surrogates, self.carried) if self.surrogates else None,
             ),
             after_step=after_step,
         )
@@ -257,13 +270,17 @@ class _Run:
     def _warm_trial(
         self,
         state: TrainingState,
-        surrogates: list[torch.nn.Module],
         steps: int,
         after_step: Callable[[StepFigures], None],
     ) -> None:
-        carried = features_to_carry(self.num_classes, self.plan.label_map).to(self.device)
-        batches = self._batches(state, steps)
-        run_warm_trial(state.g_prime, state.optimizer, surrogates, carried, batches, after_step)
+        run_warm_trial(
+            state.g_prime,
+            state.optimizer,
+            self.surrogates,
+            self.carried,
+            self._batches(state, steps),
+            after_step,
+        )
 
     def _batches(self, state: TrainingState, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
         (x, y), plan = self.train, self.plan
@@ -272,9 +289,9 @@ class _Run:
         ):
             yield as_float(x[index]), y[index]
 
-    def _train_surrogates(self, state: TrainingState, steps: int) -> list[torch.nn.Module]:
+    def _train_surrogates(self, state: TrainingState, steps: int) -> None:
         plan = self.plan
-        return [
+        self.surrogates = [
             train_surrogate(
                 surrogate,
                 self.train,
@@ -291,8 +308,9 @@ class _Run:
 
     def _fresh_victim(self, trial: int) -> torch.nn.Module:
         _, channels, height, width = self.train[0].shape
+        name = self.plan.victims[trial % len(self.plan.victims)]
         victim = seeded_module(
-            lambda: build_victim(self.plan.victim, channels, height, width, self.num_classes),
+            lambda: build_victim(name, channels, height, width, self.num_classes),
             self.plan.seed,
             "victim",
             trial,
@@ -357,7 +375,17 @@ def _mixed(warm: float, bilevel: float, warm_fraction: float) -> float:
 
 
 def set_lr(state: TrainingState) -> None:
-    """Cosine from the plan's learning rate to a twentieth of it at the last step."""
+    """A cosine down to a twentieth, once for the warm start and, from half the height, once after.
+
+    Without a warm start there is one cosine, from the plan's learning rate.
+    """
+    plan = state.plan
     done = state.steps / state.total_steps
-    share = 0.05 + 0.95 * 0.5 * (1.0 + float(np.cos(np.pi * min(done, 1.0))))
-    state.optimizer.param_groups[0]["lr"] = state.plan.generator_lr * share
+    split = 0.0 if plan.warm_start == "none" else plan.warm_fraction
+    if done < split:
+        within, peak = done / split, plan.generator_lr
+    else:
+        within = (done - split) / (1.0 - split) if split < 1.0 else 1.0
+        peak = plan.generator_lr * (0.5 if split > 0.0 else 1.0)
+    share = 0.05 + 0.95 * 0.5 * (1.0 + float(np.cos(np.pi * min(within, 1.0))))
+    state.optimizer.param_groups[0]["lr"] = peak * share

@@ -11,6 +11,7 @@ noise-trained ones yield coarse features that every later victim picks up, matur
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -118,6 +119,22 @@ def train_surrogate(
         optimizer.step()
         after_step()
     return network.eval().requires_grad_(False)
+
+
+def companion(surrogates: list[nn.Module], carried: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """The warm start's objective as a direction at the image, to go on beside Algorithm 2.
+
+    One surrogate a call, in turns, beginning with the first.
+    """
+    turns = itertools.cycle(surrogates)
+
+    def at_image(x_protected: Tensor, y: Tensor) -> Tensor:
+        image = x_protected.requires_grad_()
+        loss = cross_entropy(next(turns)(image), carried[y])
+        (direction,) = torch.autograd.grad(loss, image)
+        return direction
+
+    return at_image
 
 
 def run_warm_trial(

@@ -18,7 +18,9 @@ from engine import (
     recipe,
     train_generator,
 )
+from engine.budget import Pace, steps_within, surrogate_steps
 from engine.training import selection_trials
+from engine.warm_start import features_to_carry
 
 PLAN = TrainingPlan(
     epsilon=0.3, steps=22, steps_per_trial=5, batch_size=8, width=8, selections=3, held_out=0.2
@@ -60,7 +62,12 @@ def every_trial_is_saved(monkeypatch):
         {"label_map": (1, 0, 2), "outer_loss": "bounded"},
         {"warm_start": "first-order", "warm_fraction": 0.5, "generator": "unet"},
         {"warm_start": "surrogates", "warm_fraction": 0.5},
-        {"warm_start": "surrogates", "label_map": (1, 0, 2)},
+        {"warm_start": "surrogates", "label_map": (1, 0, 2), "outer_loss": "steered"},
+        {
+            "warm_start": "surrogates",
+            "outer_loss": "steered",
+            "victims": ("small-strided", "five-conv-cnn"),
+        },
     ],
 )
 def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(change):
@@ -198,3 +205,21 @@ def test_three_channels_and_four_images_are_enough():
 def test_importing_the_engine_does_not_import_torch():
     code = "import sys, engine; engine.recipe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("label_map", [None, (1, 2, 0), (1, 0, 2), (1, 1, 1), (0, 0, 1)])
+def test_every_class_carries_features_of_others_only(label_map):
+    carried = features_to_carry(3, label_map)
+    assert torch.allclose(carried.sum(1), torch.ones(3))
+    assert not carried.diagonal().any()
+    for k, target in enumerate(label_map or ()):
+        if k != target:
+            assert carried[target, k] > 0
+
+
+def test_the_budget_is_shared_among_surrogates_steps_and_selections():
+    pace = Pace(surrogate=0.01, step=0.05, selection=2.0)
+    steps = steps_within(100.0, pace, selections=5)
+    spent = 0.05 * steps + 0.01 * surrogate_steps(steps) + 5 * 2.0
+    assert spent == pytest.approx(100.0, abs=0.1)
+    assert steps_within(1.0, pace, selections=5) >= 1

@@ -1,0 +1,127 @@
+"""Milliseconds of one training step of Algorithm 2, against a straightforward form of it.
+
+    python -m benchmarks.step --json
+
+The straightforward form does what the published code does in each mini-batch: it builds a new
+victim, differentiates the pseudo-update from end to end, and lets the real update's backward pass
+run into the frozen generator. Both forms use the same networks and mini-batch, in one process, in
+turns, so that a busy machine slows both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from engine.algorithm2 import TrialSettings, protected, run_trial
+from engine.bilevel import weights_of
+from engine.generators import build_generator
+from engine.victims import VICTIMS, build_victim, forget_running_statistics
+
+ALPHA = 0.05
+EPSILON = 0.3
+
+
+def ours(g: nn.Module, victim: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:
+    """One mini-batch as `engine` does it."""
+    g_prime = copy.deepcopy(g)
+    frozen = copy.deepcopy(g).requires_grad_(False)
+    optimizer = torch.optim.Adam(g_prime.parameters(), lr=1e-4)
+    settings = TrialSettings(ALPHA, None, bounded=False, first_order=False)
+    theta = weights_of(victim)
+
+    def step() -> None:
+        run_trial(frozen, g_prime, optimizer, victim, theta, [(x, y)], settings)
+
+    return step
+
+
+def straightforward(
+    name: str, g: nn.Module, victim: nn.Module, x: Tensor, y: Tensor
+) -> Callable[[], None]:
+    """One mini-batch with a new module and a graph from end to end."""
+    g_prime, frozen, victim = copy.deepcopy(g), copy.deepcopy(g), copy.deepcopy(victim)
+    optimizer = torch.optim.Adam(g_prime.parameters(), lr=1e-4)
+    victim_optimizer = torch.optim.SGD(victim.parameters(), lr=ALPHA)
+
+    def step() -> None:
+        loss = cross_entropy(victim(protected(g_prime, x, y)), y)
+        gradient = torch.autograd.grad(loss, list(victim.parameters()), create_graph=True)
+        ahead = forget_running_statistics(build_victim(name, *x.shape[1:], 10)).to(x.device)
+        ahead.load_state_dict(victim.state_dict())
+        weights = {
+            key: p - ALPHA * d
+            for (key, p), d in zip(victim.named_parameters(), gradient, strict=True)
+        }
+        outer = -cross_entropy(functional_call(ahead, weights, (x,)), y)
+        optimizer.zero_grad()
+        outer.backward()
+        optimizer.step()
+        victim_optimizer.zero_grad()
+        real = cross_entropy(victim(protected(frozen, x, y)), y)
+        real.backward()
+        victim_optimizer.step()
+        outer.item()
+        real.item()
+
+    return step
+
+
+def measure(steps: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
+    """Median milliseconds of each, taken in turns."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(repeats + 3):
+        for name, step in steps.items():
+            before = time.perf_counter()
+            step()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if turn >= 3:  # the first ones allocate
+                times[name].append(1000 * (time.perf_counter() - before))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--json", action="store_true", help="print JSON only")
+    parser.add_argument("--victim", choices=VICTIMS, default="paper-mnist-cnn")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=30)
+    options = parser.parse_args()
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(0)
+    g = build_generator("encoder-decoder", 1, None, EPSILON, 16).to(device)
+    victim = forget_running_statistics(build_victim(options.victim, 1, 28, 28, 10)).to(device)
+    x = torch.rand(options.batch_size, 1, 28, 28, device=device)
+    y = torch.arange(options.batch_size, device=device) % 10
+    result = measure(
+        {
+            "ms": ours(g, victim, x, y),
+            "ms_straightforward": straightforward(options.victim, g, victim, x, y),
+        },
+        options.repeats,
+    )
+    result["ratio"] = result["ms_straightforward"] / result["ms"]
+    facts = {**result, "victim": options.victim, "device": str(device)}
+    facts["threads"] = torch.get_num_threads()
+    if options.json:
+        print(json.dumps(facts))
+    else:
+        print(
+            f"{result['ms']:.1f} ms a step, straightforward {result['ms_straightforward']:.1f} ms: "
+            f"{result['ratio']:.2f} times faster ({options.victim}, {device})"
+        )
+
+
+if __name__ == "__main__":
+    main()
