@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 CHUNK = MIB
-PART_BYTES = 16 * MIB  # S3 allows 10,000 parts: files of up to 156 GiB
+PART_BYTES = 8 * MIB  # S3 allows 10,000 parts: files of up to 78 GiB
 
 
 def tenant_prefix(tenant_id: str) -> str:
@@ -152,23 +152,25 @@ class ObjectStore:
 
 
 class MultipartUpload:
-    """One object written part by part in bounded memory; nothing is visible until `complete`."""
+    """One object written part by part in bounded memory; nothing is visible until `complete`.
+
+    Parts may be written side by side and in any order.
+    """
 
     def __init__(self, store: ObjectStore, key: str, content_type: str) -> None:
         self._client = store.client
         self._bucket = store.bucket
         self._key = key
-        self._parts: list[CompletedPartTypeDef] = []
+        self._etags: dict[int, str] = {}
         self._id = self._client.create_multipart_upload(
             Bucket=self._bucket, Key=key, ContentType=content_type
         )["UploadId"]
 
-    def write_part(self, data: bytes | bytearray) -> None:
-        """Store the next part; every part but the last must hold at least 5 MiB.
+    def write_part(self, number: int, data: bytes | bytearray) -> None:
+        """Store part `number`, from 1; every part but the last must hold at least 5 MiB.
 
         A bytearray is sent as it is, at once; bytes are read in small blocks by the HTTP client.
         """
-        number = len(self._parts) + 1
         answer = self._client.upload_part(
             Bucket=self._bucket,
             Key=self._key,
@@ -176,14 +178,17 @@ class MultipartUpload:
             PartNumber=number,
             Body=cast(bytes, data),  # the stubs do not know that a bytearray is welcome
         )
-        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+        self._etags[number] = answer["ETag"]
 
     def complete(self) -> None:
+        parts: list[CompletedPartTypeDef] = [
+            {"PartNumber": number, "ETag": etag} for number, etag in sorted(self._etags.items())
+        ]
         self._client.complete_multipart_upload(
             Bucket=self._bucket,
             Key=self._key,
             UploadId=self._id,
-            MultipartUpload={"Parts": self._parts},
+            MultipartUpload={"Parts": parts},
         )
 
     def abort(self) -> None:

@@ -74,6 +74,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    # Loads drivers and opens connections before the first owner would wait for them, and says in
+    # the log what is missing.
+    await app.state.readiness.check()
     yield
     await app.state.uploads.wait_until_empty()
 

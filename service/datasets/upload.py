@@ -18,7 +18,7 @@ from service.kit.part_writer import PartWriter, Written
 
 # What the form's boundaries, headers and other fields may add to the file.
 FORM_BYTES = MIB
-# Each upload holds up to two parts in memory; this bounds what all of them hold.
+# Each upload holds up to 32 MiB in memory; this bounds what all of them hold.
 MAX_CONCURRENT = 32
 LEAVE_SECONDS = 4.0
 

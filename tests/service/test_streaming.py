@@ -14,10 +14,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
-from core.object_store import PART_BYTES, ObjectStore, tenant_prefix
+from core.object_store import PART_BYTES, MultipartUpload, ObjectStore, tenant_prefix
 from core.settings import MIB, Settings
 from service.app import create_app
 from tests.service.played import Owner, problem
@@ -116,7 +117,7 @@ def test_memory_stays_flat(server: Server, owner: Owner) -> None:
     dataset = owner.api.get(address or "").json()
     assert dataset["size_bytes"] == LIMIT
     assert dataset["sha256"] == digest.hexdigest()
-    # Two parts of 16 MiB, and what the client of the store needs.
+    # Four parts of 8 MiB, and what the client of the store needs.
     assert most - before < 64 * MIB
 
 
@@ -174,6 +175,24 @@ def test_without_a_store_nothing_is_promised(servers: Settings, owner: Owner) ->
     app = create_app(servers.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:1"}))
     api = TestClient(app, headers={"Authorization": f"Bearer {owner.key}"})
     problem(api.post("/v1/datasets", files={"file": b"x"}), 503, "store_unavailable")
+    assert owner.api.get("/v1/datasets").json()["data"] == []
+
+
+@pytest.mark.parametrize("breaks", ["write_part", "complete"])
+def test_a_store_that_fails_halfway_keeps_nothing(
+    owner: Owner, store: ObjectStore, monkeypatch: pytest.MonkeyPatch, breaks: str
+) -> None:
+    works = getattr(MultipartUpload, breaks)
+
+    def fail(upload: MultipartUpload, number: int = 2, *data: bytearray) -> None:
+        works(upload, *((number, *data) if data else ()))
+        if number == 2:
+            raise ReadTimeoutError(endpoint_url="")
+
+    monkeypatch.setattr(MultipartUpload, breaks, fail)
+    response = owner.api.post("/v1/datasets", files={"file": BLOCK * 20})
+    problem(response, 503, "store_unavailable")
+    assert is_clean(store, owner)
     assert owner.api.get("/v1/datasets").json()["data"] == []
 
 
