@@ -10,10 +10,10 @@ from core.settings import Settings, get_settings
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def servers() -> Iterator[Settings]:
     """PostgreSQL, Valkey and SeaweedFS, named by the environment."""
     with (
-        running_servers(tmp_path_factory.mktemp("stack") / "data") as environment,
+        running_servers() as environment,
         pytest.MonkeyPatch.context() as patch,
     ):
         for name, value in environment.items():

@@ -18,6 +18,7 @@ from typing import Any
 from core import steps
 from core.database import transaction
 from core.doorbell import ring
+from core.object_store import dataset_prefix
 from core.problem import Problem
 from core.tables import Step
 from worker import flow
@@ -71,8 +72,6 @@ def _run(claim: steps.Claim, context: StepContext, function: StepFunction) -> No
 def _discard(context: StepContext) -> None:
     """Nothing half-made remains of an upload that cannot be used."""
     claim = context.claim
-    from core.object_store import dataset_prefix
-
     context.store.delete_prefix(dataset_prefix(claim.tenant_id, claim.dataset_id))
 
 
@@ -95,7 +94,13 @@ def _out_of_memory(error: BaseException) -> Problem:
 
 def _crashed(error: Exception) -> Problem:
     log.error("".join(traceback.format_exception(error)))
-    return Problem("step_failed", f"{type(error).__name__}: {str(error)[:300]}")
+    # Not the error's own text: it may name files of this machine, or of the dataset.
+    return Problem(
+        "step_failed",
+        f"The step failed unexpectedly ({type(error).__name__}). This is a fault of the service; "
+        "its log has the details.",
+        retryable=True,
+    )
 
 
 def _end_with_supervisor() -> None:

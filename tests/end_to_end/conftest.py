@@ -8,16 +8,17 @@ import httpx2
 import numpy as np
 import pytest
 
-from cli.stack.stack import StackInfo, running_stack
+from cli.stack.info import StackInfo
+from cli.stack.stack import running_stack
 from tests.end_to_end.owner import SAMPLE, Arrays, Owner, save_folder, save_npz
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
+def stack() -> Iterator[StackInfo]:
     with pytest.MonkeyPatch.context() as environment:
         # The README's journeys name no budget, and their sample is small here.
         environment.setenv("UNLEARNABLE_DEFAULT_BUDGET_SECONDS", "3")
-        with running_stack(tmp_path_factory.mktemp("stack")) as info:
+        with running_stack() as info:
             yield info
 
 

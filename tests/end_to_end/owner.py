@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cli.stack.stack import StackInfo
+from cli.stack.info import StackInfo
 
 Arrays = dict[str, NDArray[np.uint8]]
 Json = dict[str, Any]
