@@ -22,6 +22,7 @@ def _sessions(url: str) -> sessionmaker[Session]:
         pool_pre_ping=True,  # a database that was restarted costs one retry, not one request
         pool_size=10,
         max_overflow=30,
+        hide_parameters=True,  # errors end in logs, where names and digests of keys must not be
         connect_args={"connect_timeout": 5},
     )
     return sessionmaker(engine, expire_on_commit=False)
