@@ -11,9 +11,12 @@ from service.jobs.problems import job_not_found
 from service.kit.auth import CallerDep
 from service.kit.documented import failures, success
 from service.kit.pages import ListOf
+from service.kit.problems import Refusal
 from service.kit.state import SettingsDep, StoreDep
 
 router = APIRouter(prefix=PATH, tags=["artifacts"])
+
+KIND_INVALID = Refusal(422, "field_invalid", "kind: Input should be one of the kinds.", "kind")
 
 
 @router.get(
@@ -22,7 +25,7 @@ router = APIRouter(prefix=PATH, tags=["artifacts"])
     summary="Download what a job made",
     responses={
         **success(200, "Links to every file; none before the job has succeeded.", LIST),
-        **failures(job_not_found()),
+        **failures(job_not_found(), KIND_INVALID),
     },
 )
 def list_artifacts(

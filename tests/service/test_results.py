@@ -80,6 +80,9 @@ def test_artifacts_are_downloads(owner: Owner, job: dict[str, Any], store: Objec
     assert artifact["name"] == "protected.npz"
     assert artifact["kind"] == "protected_dataset"
     assert artifact["size_bytes"] == len(content)
+    assert owner.api.get(address, params={"kind": "protected_dataset"}).json()["data"]
+    assert owner.api.get(address, params={"kind": "preview"}).json()["data"] == []
+    problem(owner.api.get(address, params={"kind": "x"}), 422, "field_invalid", "kind")
     left = datetime.fromisoformat(artifact["expires_at"]) - datetime.now(UTC)
     assert timedelta(seconds=890) < left <= timedelta(seconds=900)
     with urllib.request.urlopen(artifact["url"], timeout=10) as download:  # noqa: S310  ours
