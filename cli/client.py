@@ -62,7 +62,7 @@ class Evaluation(BaseModel):
     protected_accuracy: float
     targeted_success: float | None
     linf: int
-    psnr_db: float
+    psnr_db: float | None
     seconds_training: float
     seconds_total: float
     test_images: int

@@ -189,8 +189,9 @@ def one_cycle(done: float) -> float:
 
 def on_device(images: Images, labels: Labels, device: torch.device) -> tuple[Tensor, Tensor]:
     """uint8 (N, H, W, C) and int64 (N,) arrays as uint8 (N, C, H, W) and int64 (N,) tensors."""
-    planes = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-    return planes.to(device), torch.from_numpy(np.ascontiguousarray(labels)).long().to(device)
+    # Copies: the arrays may be mapped from a file, read-only, which a tensor cannot be.
+    planes = torch.from_numpy(np.array(images.transpose(0, 3, 1, 2), order="C"))
+    return planes.to(device), torch.from_numpy(np.array(labels, np.int64)).to(device)
 
 
 def as_float(images: Tensor) -> Tensor:

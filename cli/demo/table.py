@@ -25,7 +25,7 @@ def results_table(evaluation: Evaluation, checked: Checked, seconds: float) -> T
         )
     rows += [
         ("Largest change of a pixel", f"{checked.linf}/255 (bound {checked.bound}/255)"),
-        ("PSNR", f"{evaluation.psnr_db:.1f} dB"),
+        ("PSNR", "none" if evaluation.psnr_db is None else f"{evaluation.psnr_db:.1f} dB"),
         ("Images protected", f"{checked.images:,}"),
         ("Time to train the generator", f"{evaluation.seconds_training:.0f} s"),
         ("Time of the whole job", f"{evaluation.seconds_total:.0f} s"),

@@ -59,8 +59,9 @@ class Evaluation(BaseModel):
     )
     verdict: Verdict
     linf: int = Field(description="Largest change of any pixel in the written files, in 1/255.")
-    psnr_db: float = Field(
-        description="Peak signal-to-noise ratio of protected to original images, in decibels."
+    psnr_db: float | None = Field(
+        description="Peak signal-to-noise ratio of protected to original images, in decibels; "
+        "null if nothing changed."
     )
     epsilon: float = Field(description="The bound asked for; 1 is the whole pixel range.")
     seconds_training: float = Field(description="Training time of the generator, in seconds.")

@@ -71,7 +71,7 @@ def run(context: StepContext) -> dict[str, Any]:
         "dataset": keep(context, path, "protected_dataset"),
         "picture_key": picture_key,
         "linf": linf,
-        "psnr_db": psnr(images, published),
+        "psnr_db": psnr(images, published) if linf else None,
         "images": len(images),
         "epsilon": job.epsilon,
         "evaluations": [
