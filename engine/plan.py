@@ -94,7 +94,7 @@ class TrainingPlan:
     surrogates: tuple[str, ...] = ("small-strided", "paper-mnist-cnn-plain")
     keep_surrogates: bool = True
     held_out: float = 0.1
-    selections: int = 6
+    selections: int = 4
 
     def __post_init__(self) -> None:
         if integer_bound(self.epsilon) < 1:

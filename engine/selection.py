@@ -19,7 +19,7 @@ from engine.randomness import seeded_module
 from engine.trained import CurvePoint
 from engine.victims import build_victim
 
-_IMAGES = 6400
+IMAGES = 6400
 _EPOCHS = 2
 
 
@@ -30,15 +30,25 @@ def held_out_score(
     num_classes: int,
     plan: TrainingPlan,
     on_progress: Callable[[Progress], None],
+    images: int = IMAGES,
 ) -> tuple[float, float | None]:
     """Accuracy on the clean held-out images of a victim trained on protected ones, in percent.
+
+    Args:
+        g: the generator to be scored.
+        train: images uint8 (N, C, H, W), labels int64 (N,), of which some are protected.
+        held: the same, clean and held out.
+        num_classes: K.
+        plan: names the judge and the seed.
+        on_progress: see `engine.train_victim`.
+        images: how many to protect and train on, at most.
 
     Returns:
         The accuracy, and the targeted success rate if the plan has a label map.
     """
     n = len(train[0])
     draw = random_generator(plan.seed, "selection")
-    index = torch.randperm(n, generator=draw)[:_IMAGES]
+    index = torch.randperm(n, generator=draw)[:images]
     x, y = train[0][index], train[1][index]
     protected = torch.cat(
         [

@@ -20,7 +20,7 @@ from engine.evaluate import as_float, on_device
 from engine.plan import PlanError, Progress, TrainingPlan
 from engine.randomness import generator as random_generator
 from engine.randomness import mini_batches, seeded_module
-from engine.selection import held_out_score, is_better
+from engine.selection import IMAGES, held_out_score, is_better
 from engine.trained import CurvePoint, TrainedGenerator, new_generator
 from engine.victims import build_victim, forget_running_statistics
 from engine.warm_start import (
@@ -33,6 +33,7 @@ from engine.warm_start import (
 
 _CHECKPOINT_EVERY_SECONDS = 10.0
 _TELL_EVERY_SECONDS = 0.3
+_PROBE = 30  # steps of surrogates in that measurement
 _UNKNOWN = 10**9  # steps of a training whose speed is still being measured
 
 
@@ -170,20 +171,20 @@ class _Run:
         surrogate = warm = 0.0
         if plan.warm_start == "surrogates":
             before = time.monotonic()
-            self._train_surrogates(trial, steps=60)
-            surrogate = (time.monotonic() - before) / 60
-            warm = self._pace_of(trial, lambda done: self._warm_trial(trial, 8, done))
+            self._train_surrogates(trial, _PROBE)
+            surrogate = (time.monotonic() - before) / _PROBE
+            warm = self._pace_of(trial, lambda done: self._warm_trial(trial, 6, done))
         bilevel = 0.0
         for trial.trial in range(len(plan.victims)):
-            one = self._pace_of(trial, lambda done: self._trial(trial, 8, done))
+            one = self._pace_of(trial, lambda done: self._trial(trial, 5, done))
             bilevel += one / len(plan.victims)
         self.surrogates = []
         before = time.monotonic()
-        self._score(trial)
+        self._score(trial, IMAGES // 10)
         pace = Pace(
             surrogate=surrogate,
             step=bilevel if not warm else _mixed(warm, bilevel, plan.warm_fraction),
-            selection=time.monotonic() - before,
+            selection=10 * (time.monotonic() - before),
         )
         return steps_within(plan.budget_seconds - self._seconds(), pace, plan.selections)
 
@@ -330,7 +331,7 @@ class _Run:
         if point.targeted_success is not None:
             self.metrics["held_out_targeted_success"] = point.targeted_success
 
-    def _score(self, state: TrainingState) -> CurvePoint:
+    def _score(self, state: TrainingState, images: int = IMAGES) -> CurvePoint:
         accuracy, success = held_out_score(
             state.g_prime,
             self.train,
@@ -338,6 +339,7 @@ class _Run:
             self.num_classes,
             self.plan,
             on_progress=lambda _: self._tell("selecting", state),
+            images=images,
         )
         return CurvePoint(state.trial, state.steps, self._seconds(), accuracy, success)
 
