@@ -10,6 +10,8 @@ import pytest
 
 from cli.stack.info import StackInfo
 from cli.stack.stack import running_stack
+from core.object_store import ObjectStore
+from core.settings import Settings
 from tests.end_to_end.owner import SAMPLE, Arrays, Owner, save_folder, save_npz
 
 
@@ -66,3 +68,12 @@ def folder_zip(digits: Arrays, tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def store(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """The stack's object store, seen from behind."""
+    for name, value in owner.stack.environment.items():
+        if name.startswith("UNLEARNABLE_"):
+            monkeypatch.setenv(name, value)
+    return ObjectStore.from_settings(Settings())

@@ -5,10 +5,8 @@ import signal
 import time
 
 import psutil
-import pytest
 
 from core.object_store import ObjectStore
-from core.settings import Settings
 from tests.end_to_end.owner import Json, Owner
 
 
@@ -22,14 +20,6 @@ def training_process(owner: Owner) -> psutil.Process:
                 return process
         time.sleep(0.1)
     raise AssertionError("no step runs")
-
-
-@pytest.fixture
-def store(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
-    for name, value in owner.stack.environment.items():
-        if name.startswith("UNLEARNABLE_"):
-            monkeypatch.setenv(name, value)
-    return ObjectStore.from_settings(Settings())
 
 
 def is_training(job: Json) -> bool:
