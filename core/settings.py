@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     max_lost: int = Field(default=3, ge=1, description="Lost workers a step survives.")
 
     default_budget_seconds: int = Field(
-        default=100, gt=0, description="Generator training time of a job that names none."
+        default=120, gt=0, description="Generator training time of a job that names none."
     )
     max_budget_seconds: int = Field(default=24 * 3600, gt=0)
 
