@@ -23,7 +23,10 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="UNLEARNABLE_", secrets_dir=None, extra="ignore", frozen=True
+        env_prefix="UNLEARNABLE_",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # the input holds passwords, and errors go to logs
     )
 
     database_url: str = Field(description="postgresql+psycopg://user:password@host:port/database")
@@ -72,7 +75,7 @@ class Settings(BaseSettings):
     max_lost: int = Field(default=3, ge=1, description="Lost workers a step survives.")
 
     default_budget_seconds: int = Field(
-        default=120, gt=0, description="Generator training time of a job that names none."
+        default=150, gt=0, description="Generator training time of a job that names none."
     )
     max_budget_seconds: int = Field(default=24 * 3600, gt=0)
 

@@ -49,6 +49,8 @@ def recipe(
         outer_loss="steered",
         warm_start="surrogates",
         surrogates=("small-strided", "paper-mnist-cnn-plain") if small else ("five-conv-cnn",),
+        # A selection trains a judge, which costs as much as a hundred steps of training.
+        selections=2,
         batch_size=min(64 if small else 32, max(2, n_train // 2)),
     )
     plan.check_classes(num_classes)

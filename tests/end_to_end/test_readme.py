@@ -27,11 +27,12 @@ def environment(owner: Owner, digits: Arrays, tmp_path: Path) -> dict[str, str]:
     sample = tmp_path / "cli" / "data" / "mnist-sample.npz"
     sample.parent.mkdir(parents=True)
     save_npz(sample, digits)
+    (tmp_path / ".unlearnable").symlink_to(owner.stack.data)
     return {**os.environ, "API": owner.stack.api_url, "KEY": owner.stack.api_key}
 
 
 def test_the_shell_journey(environment: dict[str, str], tmp_path: Path) -> None:
-    script = re.sub(r"^export .*\n", "", block("sh"), flags=re.MULTILINE)
+    script = re.sub(r"^export API=.*\n", "", block("sh"), flags=re.MULTILINE)
     done = subprocess.run(
         ["/bin/sh", "-eu", "-c", script],
         cwd=tmp_path,
