@@ -5,6 +5,7 @@ A lost bell costs a few seconds (the sweeper rings again), a bell too many costs
 
 import functools
 import logging
+from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -48,6 +49,14 @@ def celery_app() -> Celery:
         worker_send_task_events=False,
     )
     return app
+
+
+def is_ringing(pool: str) -> bool:
+    """Whether a bell waits in the queue of `pool` already."""
+    with celery_app().connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        # Declared as Celery declares it. Asking passively would fail on Redis with a key prefix.
+        return bool(channel.queue_declare(queue=pool, durable=True).message_count)
 
 
 def ring(pool: str) -> bool:

@@ -29,7 +29,7 @@ def parse_epsilon(value: float | str) -> Fraction:
         if isinstance(value, str):
             if not _WRITTEN.fullmatch(value):
                 raise ValueError
-            epsilon = Fraction(value.replace(" ", ""))
+            epsilon = Fraction(value.replace(" ", "")).limit_denominator(10**9)
         else:
             if isinstance(value, bool) or not math.isfinite(value):
                 raise ValueError

@@ -75,6 +75,7 @@ def change_dataset(
         raise IllegalChange(f"dataset {dataset.id}: {dataset.status} -> {status}")
     dataset.status = status
     dataset.error = error.to_json() if error else None
+    dataset.purged_at = None
     if status == READY:
         dataset.ready_at = func.now()
     record(session, dataset.tenant_id, dataset.id, f"dataset.{status}", code=error and error.code)
@@ -125,4 +126,28 @@ def request_cancel(session: Session, job: Job) -> None:
     if job.status not in {QUEUED, RUNNING}:
         raise IllegalChange(f"job {job.id} has {job.status}")
     job.cancel_requested_at = func.now()
-    change_job(session, job, CANCELLING if job.status == RUNNING else CANCELLED)
+    if job.status == RUNNING:
+        change_job(session, job, CANCELLING)
+        session.execute(
+            update(Step)
+            .where(Step.job_id == job.id, Step.status == "queued")
+            .values(status="dropped", finished_at=func.now())
+        )
+        end_if_cancelled(session, job)
+    else:
+        change_job(session, job, CANCELLED)
+
+
+def end_if_cancelled(session: Session, job: Job) -> bool:
+    """Make a cancelling job (its row locked) cancelled once none of its steps runs.
+
+    Returns:
+        True if the job is cancelled now.
+    """
+    if job.status == CANCELLING:
+        running = session.scalar(
+            select(Step.id).where(Step.job_id == job.id, Step.status == "running").limit(1)
+        )
+        if running is None:
+            change_job(session, job, CANCELLED)
+    return job.status == CANCELLED

@@ -124,13 +124,16 @@ class ObjectStore:
             for entry in page.get("Contents", []):
                 yield entry["Key"]
 
+    def delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=key)
+
     def delete_prefix(self, prefix: str) -> int:
         """Delete every object whose key starts with `prefix` and return how many there were."""
         if not prefix.startswith("tenants/") or prefix.count("/") < 4:
             raise ValueError(f"refusing to delete everything below {prefix!r}")
         count = 0
         for key in list(self.keys(prefix)):
-            self.client.delete_object(Bucket=self.bucket, Key=key)
+            self.delete(key)
             count += 1
         return count
 

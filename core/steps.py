@@ -152,6 +152,11 @@ def fail(session: Session, claim: Claim) -> None:
     write(session, claim, status=FAILED, finished_at=func.now(), lease_expires_at=None)
 
 
+def drop(session: Session, claim: Claim) -> None:
+    """End a step without a result, because its job is being cancelled."""
+    write(session, claim, status=DROPPED, finished_at=func.now(), lease_expires_at=None)
+
+
 def give_back(session: Session, claim: Claim) -> None:
     """Put a step back in the queue in good order: a worker that is being shut down."""
     write(session, claim, status=QUEUED, lease_owner=None, lease_expires_at=None)

@@ -72,6 +72,8 @@ class Dataset(Base):
     error: Mapped[JSON | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ready_at: Mapped[datetime | None]
+    # When the store last held nothing that this dataset does not need.
+    purged_at: Mapped[datetime | None]
 
 
 class Job(Base):
@@ -97,6 +99,7 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     cancel_requested_at: Mapped[datetime | None]
+    purged_at: Mapped[datetime | None]
 
     dataset: Mapped[Dataset] = relationship(lazy="raise")
 

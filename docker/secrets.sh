@@ -1,10 +1,10 @@
 #!/bin/sh
-# Print an environment file with fresh secrets for docker compose:
-#     sh docker/secrets.sh > .env
-set -eu
-secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
+# Write fresh secrets for docker compose to .env, readable by you alone. An .env that is there stays:
+# the databases in the volumes know its passwords.
+set -euC
 umask 077
-cat <<EOF
+secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
+cat > .env <<EOF
 POSTGRES_PASSWORD=$(secret)
 VALKEY_PASSWORD=$(secret)
 S3_ACCESS_KEY_ID=unlearnable

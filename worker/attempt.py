@@ -6,24 +6,26 @@ is the process in which a supervisor runs a step. It ends when its standard inpu
 never outlives its supervisor.
 """
 
+import contextlib
 import importlib
 import logging
 import os
 import sys
 import threading
-import traceback
+import time
 from collections.abc import Callable
 from typing import Any
 
 from core import steps
-from core.database import transaction
-from core.doorbell import ring
+from core.database import transaction, write_patiently
 from core.object_store import dataset_prefix
 from core.problem import Problem
-from core.tables import Step
 from worker import flow
 from worker.context import Cancelled, Drained, StepContext, open_context
-from worker.layouts.problem import BadDataset
+from worker.faults import STORE_AWAY, explain, is_worth_another_try
+from worker.layouts import BadDataset
+
+RETRY_SECONDS = 5.0
 
 StepFunction = Callable[[StepContext], dict[str, Any]]
 
@@ -38,69 +40,40 @@ def step_function(kind: str) -> StepFunction:
 
 def run(claim: steps.Claim) -> None:
     """Run a claimed step to its end, and say in the database how it ended."""
-    with open_context(claim) as context:
+    with contextlib.suppress(steps.LeaseLost), open_context(claim) as context:
         _run(claim, context, step_function(claim.kind))
 
 
 def _run(claim: steps.Claim, context: StepContext, function: StepFunction) -> None:
+    patience = context.settings.lease_seconds
     try:
         result = function(context)
-        with transaction() as session:
-            flow.advance(session, claim, result)
+        write_patiently(lambda session: flow.advance(session, claim, result), patience)
         log.info("%s: %s done", claim.step_id, claim.kind)
     except (Cancelled, steps.LeaseLost) as stop:
         log.info("%s: %s stops: %s", claim.step_id, claim.kind, type(stop).__name__)
     except Drained:
-        with transaction() as session:
-            pool = session.get_one(Step, claim.step_id).pool
-            steps.give_back(session, claim)
-        ring(pool)
+        write_patiently(lambda session: steps.give_back(session, claim), patience)
     except BadDataset as bad:
-        _discard(context)
-        _fail(claim, Problem(bad.code, bad.message, bad.member))
-    except MemoryError as error:
-        _fail(claim, _out_of_memory(error))
-    except RuntimeError as error:
-        if "out of memory" in str(error).lower():
-            _fail(claim, _out_of_memory(error))
-        else:
-            _fail(claim, _crashed(error))
+        _end(claim, patience, Problem(bad.code, bad.message, bad.member))
+        # Only now, with the verdict written under the lease: whoever lost it deletes nothing. If
+        # the store is away, the sweeper deletes.
+        with contextlib.suppress(*STORE_AWAY):
+            context.store.delete_prefix(dataset_prefix(claim.tenant_id, claim.dataset_id))
     except Exception as error:
-        _fail(claim, _crashed(error))
+        if is_worth_another_try(error):
+            _try_again(claim, patience, explain(error), context.settings.max_lost)
+        else:
+            _end(claim, patience, explain(error))
 
 
-def _discard(context: StepContext) -> None:
-    """Nothing half-made remains of an upload that cannot be used."""
-    claim = context.claim
-    context.store.delete_prefix(dataset_prefix(claim.tenant_id, claim.dataset_id))
+def _end(claim: steps.Claim, patience: float, problem: Problem) -> None:
+    write_patiently(lambda session: flow.fail(session, claim, problem), patience)
 
 
-def _fail(claim: steps.Claim, problem: Problem) -> None:
-    try:
-        with transaction() as session:
-            flow.fail(session, claim, problem)
-    except steps.LeaseLost:
-        log.info("%s: failed after its lease was lost: %s", claim.step_id, problem.code)
-
-
-def _out_of_memory(error: BaseException) -> Problem:
-    return Problem(
-        "out_of_memory",
-        f"The step ran out of memory ({type(error).__name__}). Use a smaller dataset, or a "
-        "worker with more memory.",
-        retryable=True,
-    )
-
-
-def _crashed(error: Exception) -> Problem:
-    log.error("".join(traceback.format_exception(error)))
-    # Not the error's own text: it may name files of this machine, or of the dataset.
-    return Problem(
-        "step_failed",
-        f"The step failed unexpectedly ({type(error).__name__}). This is a fault of the service; "
-        "its log has the details.",
-        retryable=True,
-    )
+def _try_again(claim: steps.Claim, patience: float, problem: Problem, max_lost: int) -> None:
+    time.sleep(RETRY_SECONDS * claim.token)  # a server that is away is not back at once
+    write_patiently(lambda session: flow.lose(session, claim, problem, max_lost), patience)
 
 
 def _end_with_supervisor() -> None:
@@ -118,7 +91,7 @@ def main() -> None:
     _end_with_supervisor()
     with transaction() as session:
         claim = steps.get(session, sys.argv[1], int(sys.argv[2]))
-    with open_context(claim) as context:
+    with contextlib.suppress(steps.LeaseLost), open_context(claim) as context:
         context.drain_on_sigterm()
         _run(claim, context, step_function(claim.kind))
 

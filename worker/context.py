@@ -1,5 +1,6 @@
 """What a step is given: its claim, a scratch folder, the store, and a way to say how far it is."""
 
+import logging
 import shutil
 import signal
 import time
@@ -13,6 +14,9 @@ from core.database import transaction
 from core.object_store import ObjectStore, dataset_prefix, job_prefix
 from core.settings import Settings, get_settings
 from worker import flow
+from worker.faults import DATABASE_AWAY, STORE_AWAY
+
+log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.5
 DRAIN_SECONDS = 15.0  # how long a draining step waits for its next checkpoint
@@ -39,6 +43,7 @@ class StepContext:
         self._drain_at: float | None = None
         self._reported_at = 0.0
         self._checkpointed_at = time.monotonic()
+        self._checkpoint_key = claim.checkpoint_key
 
     @property
     def attempt_prefix(self) -> str:
@@ -72,8 +77,14 @@ class StepContext:
         if now - self._reported_at < REPORT_SECONDS and fraction < 1:
             return
         self._reported_at = now
-        with transaction() as session:
-            cancel = flow.note_progress(session, self.claim, min(max(fraction, 0.0), 1.0), metrics)
+        try:
+            with transaction() as session:
+                cancel = flow.note_progress(
+                    session, self.claim, min(max(fraction, 0.0), 1.0), metrics
+                )
+        except DATABASE_AWAY as error:
+            log.warning("%s: progress not written: %s", self.claim.step_id, type(error).__name__)
+            return
         if cancel:
             raise Cancelled
 
@@ -88,13 +99,23 @@ class StepContext:
         due = now - self._checkpointed_at >= self.settings.checkpoint_seconds
         if not due and self._drain_at is None:
             return
+        try:
+            self._store_checkpoint(state)
+            self._checkpointed_at = now
+        except (*DATABASE_AWAY, *STORE_AWAY) as error:
+            # The training is sound; the next trial tries again.
+            log.warning("%s: no checkpoint: %s", self.claim.step_id, type(error).__name__)
+        if self._drain_at is not None:
+            raise Drained
+
+    def _store_checkpoint(self, state: bytes) -> None:
         key = f"{self.attempt_prefix}checkpoint-{time.time_ns()}"
         self.store.put_bytes(key, state)
         with transaction() as session:
             steps.write(session, self.claim, checkpoint_key=key)
-        self._checkpointed_at = now
-        if self._drain_at is not None:
-            raise Drained
+        if self._checkpoint_key:
+            self.store.delete(self._checkpoint_key)
+        self._checkpoint_key = key
 
     def last_checkpoint(self) -> bytes | None:
         """The state that an earlier attempt left."""
@@ -111,11 +132,16 @@ class StepContext:
             return flow.results(session, self.claim, kind)
 
 
+def scratch_of(claim: steps.Claim) -> Path:
+    """The folder for the working files of an attempt."""
+    return get_settings().scratch_dir / claim.attempt
+
+
 @contextmanager
 def open_context(claim: steps.Claim) -> Iterator[StepContext]:
     """A context with an empty scratch folder that is gone afterwards."""
     settings = get_settings()
-    scratch = settings.scratch_dir / claim.attempt
+    scratch = scratch_of(claim)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True, mode=0o700)
     try:

@@ -7,6 +7,7 @@ Each function runs inside the transaction of its caller, so a step that is done 
 follows it appear together or not at all.
 """
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,19 +32,27 @@ PHASES = {
 SHARES = {TRAIN: 0.64, PROTECT: 0.04, EVALUATE: 0.30, REPORT: 0.02}
 
 
-def begin(session: Session, claim: steps.Claim) -> None:
+def begin(session: Session, claim: steps.Claim) -> bool:
     """A worker has claimed a step: its job runs, in the phase that the step stands for.
+
+    Returns:
+        False if the job was cancelled between the claim and now; the step is dropped.
 
     Raises:
         steps.LeaseLost: the job ended between the claim and now.
     """
     if claim.job_id is None:
-        return
+        return True
     job = lifecycle.lock_job(session, claim.job_id)
     steps.write(session, claim)  # raises if the job's end dropped it
+    if job.status == lifecycle.CANCELLING:
+        steps.drop(session, claim)
+        lifecycle.end_if_cancelled(session, job)
+        return False
     if job.status == lifecycle.QUEUED:
         lifecycle.change_job(session, job, lifecycle.RUNNING)
     lifecycle.enter_phase(session, job, PHASES[claim.kind])
+    return True
 
 
 def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> None:
@@ -119,14 +128,7 @@ def lose(
 
 def end_cancelled(session: Session, job_id: str) -> bool:
     """Make a cancelling job cancelled once none of its steps runs. True if it is cancelled."""
-    job = lifecycle.lock_job(session, job_id)
-    if job.status == lifecycle.CANCELLING:
-        running = session.scalar(
-            select(Step.id).where(Step.job_id == job_id, Step.status == steps.RUNNING).limit(1)
-        )
-        if running is None:
-            lifecycle.change_job(session, job, lifecycle.CANCELLED)
-    return job.status == lifecycle.CANCELLED
+    return lifecycle.end_if_cancelled(session, lifecycle.lock_job(session, job_id))
 
 
 def note_progress(
@@ -142,7 +144,12 @@ def note_progress(
         return False
     job = lifecycle.lock_job(session, claim.job_id)
     steps.write(session, claim, progress=fraction)
-    job.metrics = {**job.metrics, **metrics}
+    finite = {
+        name: value
+        for name, value in metrics.items()
+        if not isinstance(value, float) or math.isfinite(value)  # JSON knows no others
+    }
+    job.metrics = {**job.metrics, **finite}
     # A step that is taken up again starts at its checkpoint; the bar stays where it was.
     job.progress = max(job.progress, _progress(session, job))
     now = datetime.now(UTC)

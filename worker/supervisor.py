@@ -9,6 +9,7 @@ import collections
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,8 @@ from core.settings import get_settings
 from core.tables import Job
 from worker import flow
 from worker.attempt import run
+from worker.context import scratch_of
+from worker.faults import DATABASE_AWAY
 from worker.lease import Lease
 
 POLL_SECONDS = 0.25
@@ -49,8 +52,10 @@ def work_off(pool: str, draining: Callable[[], bool]) -> None:
         log.info("%s: %s begins (attempt %s)", claim.step_id, claim.kind, claim.token)
         try:
             with transaction() as session:
-                flow.begin(session, claim)
+                begun = flow.begin(session, claim)
         except steps.LeaseLost:
+            begun = False
+        if not begun:
             continue
         with Lease(claim) as lease:
             if pool == INGEST:
@@ -66,7 +71,8 @@ def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -
         [sys.executable, "-m", "worker.attempt", claim.step_id, str(claim.token)],
         stdin=subprocess.PIPE,  # its end of file tells the process that this one died
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         start_new_session=True,
         # Threads of torch that wait for work spin before they sleep. Long spinning takes the cores
         # from everybody else, none at all costs a wake-up at every operation. Per step, 2 cores:
@@ -77,10 +83,12 @@ def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -
     tail: collections.deque[str] = collections.deque(maxlen=LOG_TAIL_LINES)
     reader = threading.Thread(target=_pass_on, args=(process.stderr, tail), daemon=True)
     reader.start()
+    drained = False
     try:
-        _watch(process, claim, lease, draining)
+        drained = _watch(process, claim, lease, draining)
     finally:
         _kill(process)
+        shutil.rmtree(scratch_of(claim), ignore_errors=True)
         reader.join(timeout=5)
         assert process.stdin is not None
         process.stdin.close()
@@ -88,7 +96,12 @@ def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -
     if _cancel_requested(claim):
         _end_cancelled(claim)
     elif process.returncode != 0 and not lease.lost.is_set():
-        _explain(claim, process.returncode, list(tail))
+        if drained:
+            # It had no time to give its step back by itself; that is nobody's fault.
+            with contextlib.suppress(steps.LeaseLost), transaction() as session:
+                steps.give_back(session, claim)
+        else:
+            _explain(claim, process.returncode, list(tail))
 
 
 def _watch(
@@ -96,14 +109,18 @@ def _watch(
     claim: steps.Claim,
     lease: Lease,
     draining: Callable[[], bool],
-) -> None:
-    """Wait for the process to end; end it when its job is cancelled or its lease is lost."""
+) -> bool:
+    """Wait for the process to end; leave it when its job is cancelled or its lease is lost.
+
+    Returns:
+        True if it was asked to stop because this worker shuts down.
+    """
     deadline = float("inf")
     drained = False
     while process.poll() is None:
         now = time.monotonic()
         if lease.lost.is_set() or now > deadline:
-            return
+            break
         if deadline == float("inf") and _cancel_requested(claim):
             deadline = now + CANCEL_GRACE_SECONDS
         if not drained and draining():
@@ -112,6 +129,7 @@ def _watch(
             deadline = min(deadline, now + DRAIN_GRACE_SECONDS)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(POLL_SECONDS)
+    return drained
 
 
 def _pass_on(stream: IO[str], tail: collections.deque[str]) -> None:
@@ -128,16 +146,19 @@ def _kill(process: subprocess.Popen[str]) -> None:
 
 
 def _cancel_requested(claim: steps.Claim) -> bool:
-    with transaction() as session:
-        job = session.get(Job, claim.job_id) if claim.job_id else None
-        return job is not None and job.status in {lifecycle.CANCELLING, lifecycle.CANCELLED}
+    try:
+        with transaction() as session:
+            job = session.get(Job, claim.job_id) if claim.job_id else None
+    except DATABASE_AWAY:
+        return False  # no reason to stop a sound step; it is asked again
+    return job is not None and job.status in {lifecycle.CANCELLING, lifecycle.CANCELLED}
 
 
 def _end_cancelled(claim: steps.Claim) -> None:
     assert claim.job_id is not None
     with contextlib.suppress(steps.LeaseLost), transaction() as session:
         lifecycle.lock_job(session, claim.job_id)
-        steps.write(session, claim, status=steps.DROPPED, lease_expires_at=None)
+        steps.drop(session, claim)
     with transaction() as session:
         cancelled = flow.end_cancelled(session, claim.job_id)
     if cancelled:
@@ -158,10 +179,12 @@ def _explain(claim: steps.Claim, returncode: int, tail: list[str]) -> None:
         name = signal.Signals(-returncode).name
         problem = Problem("worker_killed", f"The process was ended by {name}.", retryable=True)
     else:
-        last = next((line for line in reversed(tail) if line.strip()), "no output")
         problem = Problem(
-            "worker_crashed", f"The process ended with code {returncode}: {last[:300]}"
+            "worker_crashed",
+            f"The process ended with code {returncode}. This is a fault of the service; its log "
+            "has the details.",
+            retryable=True,
         )
-    log.warning("%s: %s: %s", claim.step_id, problem.code, problem.message)
+    log.warning("%s: %s: %s\n%s", claim.step_id, problem.code, problem.message, "\n".join(tail))
     with contextlib.suppress(steps.LeaseLost), transaction() as session:
         flow.lose(session, claim, problem, get_settings().max_lost)

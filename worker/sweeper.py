@@ -14,12 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import lifecycle, steps
 from core.database import transaction
-from core.doorbell import ring
+from core.doorbell import is_ringing, ring
 from core.object_store import ObjectStore, job_prefix
 from core.problem import Problem
 from core.settings import Settings, get_settings
 from core.tables import Job
 from worker import flow
+from worker.purge import purge_datasets, purge_jobs
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +59,16 @@ def ring_for_waiting_steps(_: Settings) -> None:
     with transaction() as session:
         pools = steps.waiting(session)
     for pool in pools:
-        ring(pool)
+        if not is_ringing(pool):
+            ring(pool)
 
 
 CONCERNS: tuple[Callable[[Settings], None], ...] = (
     requeue_lost_steps,
     end_stuck_cancellations,
     ring_for_waiting_steps,
+    purge_jobs,
+    purge_datasets,
 )
 
 

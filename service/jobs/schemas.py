@@ -33,7 +33,9 @@ class JobRequest(BaseModel):
         "for every class, both by name or by index.",
     )
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = Field(
-        default=0, description="The same seed, dataset and settings give the same perturbation."
+        default=0,
+        description="Decides every random choice of the training. How many steps fit into the "
+        "budget depends on the machine, so another run may still differ.",
     )
     budget_seconds: Annotated[int, Field(strict=True, ge=1)] | None = Field(
         default=None,

@@ -15,7 +15,16 @@ ANIMALS = ["cat", "dog", "eel"]
 
 @pytest.mark.parametrize(
     ("written", "levels"),
-    [("8/255", 8), (0.3, 76), ("0.3", 76), (1, 255), (1.0, 255), ("1/255", 1), ("16 / 255", 16)],
+    [
+        ("8/255", 8),
+        (0.3, 76),
+        ("0.3", 76),
+        (1, 255),
+        (1.0, 255),
+        ("1/255", 1),
+        ("16 / 255", 16),
+        ("0.0313725490196078", 8),
+    ],
 )
 def test_epsilon_is_exact(written: float | str, levels: int) -> None:
     assert max_change(parse_epsilon(written)) == levels

@@ -167,3 +167,13 @@ def test_a_token_of_the_past_opens_nothing(pool: str) -> None:
         assert steps.get(session, taken.step_id, taken.token) == taken
     with pytest.raises(steps.LeaseLost), transaction() as session:
         steps.get(session, taken.step_id, replace(taken, token=taken.token + 1).token)
+
+
+def test_an_orderly_drop_ends_a_step(pool: str) -> None:
+    add_step(pool, add_tenant())
+    taken = must_claim(pool)
+    with transaction() as session:
+        steps.drop(session, taken)
+    assert claim(pool) is None
+    with pytest.raises(steps.LeaseLost), transaction() as session:
+        steps.finish(session, taken, {})

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core import lifecycle, steps
 from core.database import transaction
 from core.doorbell import COMPUTE
 from core.ids import new_id
 from core.problem import Problem
+from core.settings import get_settings
 from core.tables import Event, Job, Step
 from tests.service.played import Owner, PlayedWorker, problem
 
@@ -28,7 +29,7 @@ def test_a_job_is_queued_with_its_first_step(owner: Owner, ready_dataset: dict[s
     assert job["max_change"] == 8
     assert job["label_map"] is None
     assert job["seed"] == 7
-    assert job["budget_seconds"] == 100
+    assert job["budget_seconds"] == get_settings().default_budget_seconds
     assert owner.api.get(response.headers["location"]).json() == job
     with transaction() as session:
         row = session.get_one(Job, job["id"])
@@ -186,6 +187,8 @@ def test_a_queued_job_is_cancelled_at_once_and_for_good(owner: Owner, job: dict[
 
 def test_a_running_job_is_told_to_stop(owner: Owner, job: dict[str, Any]) -> None:
     change(job["id"], lifecycle.RUNNING)
+    with transaction() as session:
+        session.execute(update(Step).where(Step.job_id == job["id"]).values(status=steps.RUNNING))
     for _ in range(2):
         response = owner.api.post(f"/v1/jobs/{job['id']}/cancel")
         assert response.status_code == 200

@@ -187,6 +187,57 @@ def test_a_running_job_is_cancelled_once_its_step_has_stopped(dataset: Dataset) 
     assert job_of(job_id).status == "cancelled"
 
 
+def test_cancelling_drops_the_steps_that_wait(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    for _ in range(2):
+        do(job_id)  # two evaluations wait now
+    claim = take(job_id)
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+        assert steps.claim(session, COMPUTE, "tester", 60) is None
+    assert job_of(job_id).status == "cancelling"
+    with transaction() as session:
+        lifecycle.lock_job(session, job_id)
+        steps.drop(session, claim)
+        assert flow.end_cancelled(session, job_id) is True
+
+
+def test_a_job_cancelled_between_two_steps_ends_at_once(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    do(job_id)
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+    assert job_of(job_id).status == "cancelled"
+
+
+def test_a_step_claimed_while_its_job_is_cancelled_does_not_begin(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    for _ in range(2):
+        do(job_id)
+    first = take(job_id)
+    with transaction() as session:
+        second = steps.claim(session, COMPUTE, "tester", 60)
+    assert second is not None
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+    with transaction() as session:
+        assert flow.begin(session, second) is False
+    with transaction() as session:
+        lifecycle.lock_job(session, job_id)
+        steps.drop(session, first)
+        assert flow.end_cancelled(session, job_id) is True
+
+
+def test_a_metric_that_is_no_number_is_left_out(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    claim = take(job_id)
+    with transaction() as session:
+        flow.note_progress(session, claim, 0.5, {"loss": float("nan"), "outer": 1.5})
+    assert job_of(job_id).metrics == {"outer": 1.5}
+    with transaction() as session:
+        flow.fail(session, claim, Problem("x", "y"))
+
+
 def test_a_result_that_comes_after_the_cancellation_starts_nothing(dataset: Dataset) -> None:
     job_id = start_job(dataset)
     claim = take(job_id)

@@ -1,0 +1,121 @@
+"""What has come to rest keeps what its owner needs, and nothing else."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from core import lifecycle
+from core.database import transaction
+from core.ids import new_id
+from core.object_store import ObjectStore, dataset_prefix, job_prefix
+from core.settings import Settings
+from core.tables import Artifact, Dataset, Job, Tenant
+from worker.purge import purge_datasets, purge_jobs
+
+
+@pytest.fixture
+def store(servers: Settings) -> ObjectStore:
+    return ObjectStore.from_settings(servers)
+
+
+def add_dataset(store: ObjectStore, status: str) -> Dataset:
+    tenant, dataset = new_id("ten"), new_id("ds")
+    prefix = dataset_prefix(tenant, dataset)
+    with transaction() as session:
+        session.add(Tenant(id=tenant, name=tenant))
+        session.flush()
+        row = Dataset(
+            id=dataset,
+            tenant_id=tenant,
+            name="d",
+            status=status,
+            size_bytes=1,
+            sha256="",
+            upload_key=f"{prefix}upload",
+            canonical_prefix=f"{prefix}attempts/b/canonical/",
+        )
+        session.add(row)
+    for name in ("upload", "attempts/a/canonical/index.json", "attempts/b/canonical/index.json"):
+        store.put_bytes(prefix + name, b"x")
+    return row
+
+
+def add_job(store: ObjectStore, dataset: Dataset, status: str, age: timedelta) -> str:
+    job = new_id("job")
+    prefix = job_prefix(dataset.tenant_id, job)
+    with transaction() as session:
+        session.add(
+            Job(
+                id=job,
+                tenant_id=dataset.tenant_id,
+                dataset_id=dataset.id,
+                status=status,
+                epsilon="1/10",
+                seed=0,
+                budget_seconds=1,
+                finished_at=datetime.now(UTC) - age,
+            )
+        )
+        session.flush()
+        if status == lifecycle.SUCCEEDED:
+            session.add(
+                Artifact(
+                    id=new_id("art"),
+                    tenant_id=dataset.tenant_id,
+                    job_id=job,
+                    kind="protected_dataset",
+                    name="protected.npz",
+                    content_type="application/octet-stream",
+                    object_key=f"{prefix}attempts/b/protected.npz",
+                    size_bytes=1,
+                    sha256="",
+                )
+            )
+    for name in ("checkpoint-1", "a/protected.npz", "b/protected.npz"):
+        store.put_bytes(f"{prefix}attempts/{name}", b"x")
+    return prefix
+
+
+def names(store: ObjectStore, prefix: str) -> list[str]:
+    return [key.removeprefix(prefix) for key in store.keys(prefix)]
+
+
+def test_a_job_that_succeeded_keeps_its_artifacts(store: ObjectStore, servers: Settings) -> None:
+    prefix = add_job(store, add_dataset(store, "ready"), "succeeded", timedelta(hours=1))
+    purge_jobs(servers)
+    assert names(store, prefix) == ["attempts/b/protected.npz"]
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_a_job_without_results_keeps_nothing(
+    store: ObjectStore, servers: Settings, status: str
+) -> None:
+    prefix = add_job(store, add_dataset(store, "ready"), status, timedelta(hours=1))
+    purge_jobs(servers)
+    purge_jobs(servers)
+    assert names(store, prefix) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "age"), [("running", timedelta(hours=1)), ("failed", timedelta(0))]
+)
+def test_what_may_still_be_written_stays(
+    store: ObjectStore, servers: Settings, status: str, age: timedelta
+) -> None:
+    prefix = add_job(store, add_dataset(store, "ready"), status, age)
+    purge_jobs(servers)
+    assert len(names(store, prefix)) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [
+        ("ready", ["attempts/b/canonical/index.json", "upload"]),
+        ("rejected", []),
+        ("deleted", []),
+    ],
+)
+def test_datasets(store: ObjectStore, servers: Settings, status: str, kept: list[str]) -> None:
+    dataset = add_dataset(store, status)
+    purge_datasets(servers)
+    assert names(store, dataset_prefix(dataset.tenant_id, dataset.id)) == kept

@@ -1,0 +1,83 @@
+"""Deleting what datasets and jobs that have come to rest no longer need in the store.
+
+Checkpoints, superseded attempts, everything of a job that failed or was cancelled and of an upload
+that was rejected or deleted. Written down as done (`purged_at`) only afterwards, so that a store
+that is away for a while means a later purge and not an orphan.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+
+from core import lifecycle
+from core.database import transaction
+from core.object_store import ObjectStore, dataset_prefix, job_prefix
+from core.settings import Settings
+from core.tables import Artifact, Dataset, Job
+
+BATCH = 100
+
+
+def purge_jobs(settings: Settings) -> None:
+    """Of a job that has ended only its artifacts stay."""
+    store = ObjectStore.from_settings(settings)
+    with transaction() as session:
+        jobs = session.scalars(
+            select(Job)
+            .where(
+                Job.purged_at.is_(None),
+                Job.status.in_(lifecycle.FINAL),
+                # A worker that lost its lease may still be writing; it is gone by then.
+                Job.finished_at < func.now() - timedelta(seconds=settings.lease_seconds),
+            )
+            .limit(BATCH)
+        ).all()
+    for job in jobs:
+        with transaction() as session:
+            kept = set(
+                session.scalars(select(Artifact.object_key).where(Artifact.job_id == job.id))
+            )
+        _delete(store, job_prefix(job.tenant_id, job.id), kept.__contains__)
+        with transaction() as session:
+            session.execute(update(Job).where(Job.id == job.id).values(purged_at=func.now()))
+
+
+def purge_datasets(settings: Settings) -> None:
+    """Of a dataset the upload and its canonical form stay, of one that is gone nothing."""
+    store = ObjectStore.from_settings(settings)
+    with transaction() as session:
+        datasets = session.scalars(
+            select(Dataset)
+            .where(Dataset.purged_at.is_(None), Dataset.status != lifecycle.VALIDATING)
+            .limit(BATCH)
+        ).all()
+    for dataset in datasets:
+        ready = dataset.status == lifecycle.READY
+        _delete(
+            store, dataset_prefix(dataset.tenant_id, dataset.id), _kept_of(dataset, ready=ready)
+        )
+        with transaction() as session:
+            session.execute(
+                update(Dataset)
+                # A dataset that was deleted meanwhile is purged again.
+                .where(Dataset.id == dataset.id, Dataset.status == dataset.status)
+                .values(purged_at=func.now())
+            )
+
+
+def _kept_of(dataset: Dataset, *, ready: bool) -> Callable[[str], bool]:
+    canonical = dataset.canonical_prefix
+
+    def is_kept(key: str) -> bool:
+        return ready and (
+            key == dataset.upload_key or (canonical is not None and key.startswith(canonical))
+        )
+
+    return is_kept
+
+
+def _delete(store: ObjectStore, prefix: str, is_kept: Callable[[str], bool]) -> None:
+    for key in list(store.keys(prefix)):
+        if not is_kept(key):
+            store.delete(key)
