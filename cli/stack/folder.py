@@ -12,6 +12,7 @@
 import json
 import os
 import secrets
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,11 @@ class DataFolder:
     @property
     def secrets(self) -> Path:
         return self.root / "secrets"
+
+    def empty_scratch(self) -> None:
+        """Remove the working files of steps that a killed run left. No worker may run."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch.mkdir(mode=0o700, exist_ok=True)
 
     @property
     def scratch(self) -> Path:

@@ -100,6 +100,7 @@ class Stack:
         # The API takes seconds of importing, and says by itself that it is not ready before.
         api = processes.start(programs.api(settings, port))
         servers.start(processes, settings, ready)
+        self.folder.empty_scratch()
         for program in programs.workers(settings):
             processes.start(program)
         processes.wait_until(api, lambda: _is_ready(port), API_SECONDS)

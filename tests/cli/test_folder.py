@@ -75,3 +75,12 @@ def test_a_preferred_port_and_one_far_above(tmp_path: Path) -> None:
 def test_a_torn_note_of_ports_is_no_harm(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"a": 21')
     assert PortBook(tmp_path / "ports.json").take("a")
+
+
+def test_what_a_killed_run_left_in_scratch_goes(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
+    left = folder.scratch / "step_1-1" / "upload"
+    left.parent.mkdir()
+    left.write_bytes(b"x")
+    folder.empty_scratch()
+    assert list(folder.scratch.iterdir()) == []

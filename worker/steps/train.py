@@ -29,9 +29,14 @@ def run(context: StepContext) -> dict[str, Any]:
         budget_seconds=float(job.budget_seconds),
     )
 
+    before = 0.0  # share of the bar for what comes before the first step
+
     def on_progress(progress: Progress) -> None:
+        nonlocal before
+        if progress.step == 0:
+            before = min(0.3, progress.seconds / plan.budget_seconds)
         context.progress(
-            progress.fraction,
+            before + (1 - before) * progress.fraction,
             step=progress.step,
             seconds_training=round(progress.seconds, 1),
             **{name: round(value, 4) for name, value in progress.metrics.items()},
