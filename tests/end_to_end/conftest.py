@@ -37,10 +37,10 @@ def owner(stack: StackInfo) -> Iterator[Owner]:
 
 @pytest.fixture(scope="session")
 def digits() -> Arrays:
-    """600 training and 200 test images of the first four digits of the real sample."""
+    """160 training and 120 test images of the first four digits of the real sample."""
     with np.load(SAMPLE, allow_pickle=False) as sample:
         chosen = {}
-        for split, count in (("train", 150), ("test", 50)):
+        for split, count in (("train", 40), ("test", 30)):
             labels = sample[f"y_{split}"]
             index = np.sort(
                 np.concatenate([np.flatnonzero(labels == digit)[:count] for digit in range(4)])

@@ -20,7 +20,7 @@ def test_image_folder(owner: Owner, folder_zip: Callable[..., Path]) -> None:
     dataset = owner.upload(path)
     assert dataset["layout"] == "image_folder"
     assert dataset["classes"] == ["one", "three", "two", "zero"]
-    assert dataset["counts"]["train"] == dict.fromkeys(dataset["classes"], 150)
+    assert dataset["counts"]["train"] == dict.fromkeys(dataset["classes"], 40)
     assert dataset["image_shape"] == [28, 28, 1]
     job = owner.start(dataset, epsilon=f"{LEVELS}/255", label_map="shift", budget_seconds=5, seed=7)
     assert job["label_map"] == {"one": "three", "three": "two", "two": "zero", "zero": "one"}
@@ -56,7 +56,7 @@ def test_image_folder(owner: Owner, folder_zip: Callable[..., Path]) -> None:
     assert evaluation["max_change"] == LEVELS
     assert 0 <= evaluation["targeted_success"] <= 100
     assert evaluation["verdict"]["summary"]
-    assert sum(map(sum, evaluation["victims"][0]["confusion"])) == 200
+    assert sum(map(sum, evaluation["victims"][0]["confusion"])) == 120
     assert json.loads(files["evaluation.json"])["protected_accuracy"] == pytest.approx(
         evaluation["protected_accuracy"]
     )
@@ -96,14 +96,3 @@ def test_a_folder_without_a_split_is_protected_whole(
         ]
     assert min(changes) > 0
     assert max(changes) <= 16
-
-
-def test_a_second_job_finds_the_baseline_again(owner: Owner, digits_npz: Json) -> None:
-    first, _ = owner.finish(owner.start(digits_npz, epsilon="8/255", budget_seconds=2)["id"])
-    second, seen = owner.finish(owner.start(digits_npz, epsilon="9/255", budget_seconds=2)["id"])
-    baselines = [
-        owner.http.get(f"/v1/jobs/{job['id']}/evaluation").json()["baseline_accuracy"]
-        for job in (first, second)
-    ]
-    assert baselines[0] == baselines[1]
-    assert not any("clean_" in name for name in seen[-1]["metrics"])
