@@ -94,6 +94,8 @@ def main() -> None:
     with contextlib.suppress(steps.LeaseLost), open_context(claim) as context:
         context.drain_on_sigterm()
         _run(claim, context, step_function(claim.kind))
+    logging.shutdown()
+    os._exit(0)  # all is written down; taking torch apart in order would cost a second
 
 
 if __name__ == "__main__":
