@@ -1,4 +1,4 @@
-# Every target sets up .venv by itself; all it needs is make and a Python of at least 3.11.
+# Every target sets up .venv by itself; all it needs is make and Python 3.11 to 3.14.
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.orm import Session
 
 from core.ids import new_id
@@ -100,18 +100,7 @@ def claim(session: Session, pool: str, owner: str, lease_seconds: float) -> Clai
     row = session.execute(
         _CLAIM, {"pool": pool, "owner": owner, "lease": lease_seconds}
     ).one_or_none()
-    if row is None:
-        return None
-    return Claim(
-        step_id=row.id,
-        token=row.lease_token,
-        kind=row.kind,
-        tenant_id=row.tenant_id,
-        dataset_id=row.dataset_id,
-        job_id=row.job_id,
-        payload=row.payload,
-        checkpoint_key=row.checkpoint_key,
-    )
+    return None if row is None else _claim(row)
 
 
 def write(session: Session, claim: Claim, **values: Any) -> None:
@@ -212,7 +201,7 @@ def get(session: Session, step_id: str, token: int) -> Claim:
     return _claim(step)
 
 
-def _claim(step: Step) -> Claim:
+def _claim(step: Step | Row[Any]) -> Claim:
     return Claim(
         step_id=step.id,
         token=step.lease_token,
