@@ -3,17 +3,16 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core import lifecycle, steps
 from core.database import transaction
 from core.doorbell import COMPUTE
 from core.ids import new_id
 from core.problem import Problem
+from core.settings import Settings
 from core.tables import Artifact, Dataset, Event, Job, Step, Tenant
 from worker import flow
-
-pytestmark = pytest.mark.usefixtures("servers")
 
 EVALUATIONS = [
     {"victim": "paper-mnist-cnn", "epochs": 3, "seed": 0, "side": side}
@@ -37,6 +36,15 @@ RESULTS: dict[str, dict[str, Any]] = {
         ],
     },
 }
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(servers: Settings) -> None:
+    """Steps that other tests left in the queue would be claimed first."""
+    with transaction() as session:
+        session.execute(
+            update(Step).where(Step.status == steps.QUEUED).values(status=steps.DROPPED)
+        )
 
 
 @pytest.fixture
@@ -83,7 +91,7 @@ def start_job(dataset: Dataset) -> str:
 
 
 def take(job_id: str) -> steps.Claim:
-    """Claim the next step; others' steps cannot be met, since no test leaves one queued."""
+    """Claim the next step."""
     with transaction() as session:
         claim = steps.claim(session, COMPUTE, "tester", 60)
     assert claim is not None
