@@ -5,3 +5,5 @@ Here lives everything both sides must agree on: the database schema, the legal s
 the owner's vocabulary (`epsilon`, `label_map`). Nothing here may import FastAPI, torch, the
 engine, the service or the worker.
 """
+
+__version__ = "0.1.0"

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from core import __version__
 from core.object_store import ObjectStore
 from core.settings import Settings, get_settings
 from service.artifacts.endpoints import router as artifacts
@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="unlearnable",
         summary="Data protection as a service.",
         description=DESCRIPTION,
-        version=version("unlearnable"),
+        version=__version__,
         openapi_url="/openapi.json",
         docs_url=None,
         redoc_url=None,
