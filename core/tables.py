@@ -90,6 +90,8 @@ class Job(Base):
     label_map: Mapped[list[int] | None]
     seed: Mapped[int] = mapped_column(BigInteger)
     budget_seconds: Mapped[int]
+    # None: as many as fit into the budget.
+    training_steps: Mapped[int | None]
     progress: Mapped[float] = mapped_column(default=0.0)
     metrics: Mapped[JSON] = mapped_column(default=dict)
     estimated_finish_at: Mapped[datetime | None]

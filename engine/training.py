@@ -37,7 +37,6 @@ from engine.warm_start import (
     run_warm_trial,
 )
 
-_CHECKPOINT_EVERY_SECONDS = 10.0
 _TELL_EVERY_SECONDS = 0.3
 _PROBE = 30  # steps of surrogates in that measurement
 _UNKNOWN = 10**9  # steps of a training whose speed is still being measured
@@ -52,6 +51,7 @@ def train_generator(
     checkpoint: bytes | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_checkpoint: Callable[[bytes], None] | None = None,
+    checkpoint_seconds: float = 10.0,
     device: str | None = None,
 ) -> TrainedGenerator:
     """Train a generator by Algorithm 2 and keep the trial that a held-out part prefers.
@@ -72,8 +72,8 @@ def train_generator(
         checkpoint: bytes that `on_checkpoint` was given by an earlier run, to go on from there.
         on_progress: told where it stands at least once a second as long as a step takes less than
             that. It may raise to stop the training: what it raises comes out of this call.
-        on_checkpoint: given the state at the end of a trial, at most every ten seconds, and at the
-            end.
+        on_checkpoint: given the state at the end of a trial, and at the end.
+        checkpoint_seconds: least time between two such states; writing one takes a moment.
         device: torch device; None takes the GPU if there is one.
 
     Raises:
@@ -89,7 +89,7 @@ def train_generator(
     else:
         state = TrainingState.from_bytes(checkpoint, on)
         state.check(plan, run.data)
-    run.go(state, on_checkpoint)
+    run.go(state, on_checkpoint, checkpoint_seconds)
     return state.trained()
 
 
@@ -203,7 +203,12 @@ class _Run:
 
     # -- the loop ------------------------------------------------------------------------------
 
-    def go(self, state: TrainingState, on_checkpoint: Callable[[bytes], None] | None) -> None:
+    def go(
+        self,
+        state: TrainingState,
+        on_checkpoint: Callable[[bytes], None] | None,
+        checkpoint_seconds: float,
+    ) -> None:
         plan = self.plan
         self.seconds_before = state.seconds
         trials = -(-state.total_steps // plan.steps_per_trial)
@@ -224,7 +229,7 @@ class _Run:
                 self._select(state)
             state.seconds = self._seconds()
             if on_checkpoint is not None and (
-                state.trial == trials or time.monotonic() - saved > _CHECKPOINT_EVERY_SECONDS
+                state.trial == trials or time.monotonic() - saved > checkpoint_seconds
             ):
                 saved = time.monotonic()
                 on_checkpoint(state.to_bytes())

@@ -14,6 +14,7 @@ from service.kit.pages import ListOf
 Status = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
 ClassRef = StrictStr | StrictInt
 LabelMap = dict[str, ClassRef]
+MAX_STEPS = 1_000_000
 
 
 class JobRequest(BaseModel):
@@ -35,12 +36,17 @@ class JobRequest(BaseModel):
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = Field(
         default=0,
         description="Decides every random choice of the training. How many steps fit into the "
-        "budget depends on the machine, so another run may still differ.",
+        "budget depends on the machine, so another run may still differ; `training_steps` says it.",
     )
     budget_seconds: Annotated[int, Field(strict=True, ge=1)] | None = Field(
         default=None,
         description="How long the generator may train, in seconds. More protects more surely. "
         "Left out: the server's default.",
+    )
+    training_steps: Annotated[int, Field(strict=True, ge=1, le=MAX_STEPS)] | None = Field(
+        default=None,
+        description="Train for exactly so many steps, however long they take, and not for "
+        "`budget_seconds`: with the same seed the same result, on the same kind of machine.",
     )
 
 
@@ -67,6 +73,9 @@ class Job(BaseModel):
     )
     seed: int
     budget_seconds: int = Field(description="Training time of the generator, in seconds.")
+    training_steps: int | None = Field(
+        description="Steps of the training, where the owner fixed them; the budget is then void."
+    )
     estimated_finish_at: datetime | None = Field(description="While it runs; a guess.")
     metrics: dict[str, Any] = Field(
         description="What the running step measures, such as loss and accuracy in percent."
@@ -98,6 +107,7 @@ class Job(BaseModel):
                 },
                 "seed": row.seed,
                 "budget_seconds": row.budget_seconds,
+                "training_steps": row.training_steps,
                 "estimated_finish_at": row.estimated_finish_at,
                 "metrics": row.metrics,
                 "error": row.error,
@@ -112,6 +122,9 @@ REQUESTS = {
     "plain": JobRequest(dataset_id=datasets.READY.id, epsilon=0.3),
     "fraction": JobRequest(
         dataset_id=datasets.READY.id, epsilon="8/255", seed=7, budget_seconds=600
+    ),
+    "repeatable": JobRequest(
+        dataset_id=datasets.READY.id, epsilon=0.3, seed=7, training_steps=1500
     ),
     "label map": JobRequest(
         dataset_id=datasets.READY.id, epsilon=0.3, label_map={"0": "1", "1": "0"}
@@ -128,6 +141,7 @@ RUNNING = Job(
     label_map=None,
     seed=0,
     budget_seconds=100,
+    training_steps=None,
     estimated_finish_at=datetime.fromisoformat("2026-11-22T10:18:30Z"),
     metrics={"loss": 1.87, "victim_accuracy": 42.5},
     error=None,

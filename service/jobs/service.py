@@ -42,6 +42,7 @@ def create(tenant_id: str, asked: JobRequest, settings: Settings) -> Job:
             label_map=parse_label_map(asked.label_map, dataset.summary["classes"]),
             seed=asked.seed,
             budget_seconds=budget,
+            training_steps=asked.training_steps,
         )
         JobRepository(session, tenant_id).add(job)
         steps.enqueue(

@@ -1,10 +1,12 @@
 """Training: determinism, resumption, progress, selection and refusals, on tiny data."""
 
 import copy
+import functools
 import itertools
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load
 
+import engine
 from engine import (
     PlanError,
     Progress,
@@ -19,7 +22,6 @@ from engine import (
     TrainingStopped,
     generator_from_checkpoint,
     recipe,
-    train_generator,
 )
 from engine.algorithm2 import protected
 from engine.budget import Pace, steps_within, surrogate_share
@@ -31,6 +33,8 @@ from engine.surrogates import Surrogates
 from engine.tensors import as_float, on_device
 from engine.warm_start import features_to_carry
 
+# Every trial is saved.
+train_generator = functools.partial(engine.train_generator, checkpoint_seconds=0.0)
 PLAN = TrainingPlan(
     epsilon=0.3, steps=22, steps_per_trial=5, batch_size=8, width=8, selections=3, held_out=0.2
 )
@@ -55,11 +59,6 @@ def assert_same(a, b):
     curves = [[replace(p, seconds=0.0) for p in g.summary.curve] for g in (a, b)]
     assert curves[0] == curves[1]
     assert a.summary.chosen_trial == b.summary.chosen_trial
-
-
-@pytest.fixture(autouse=True)
-def every_trial_is_saved(monkeypatch):
-    monkeypatch.setattr("engine.training._CHECKPOINT_EVERY_SECONDS", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -152,15 +151,21 @@ def test_a_callback_stops_the_training_and_its_checkpoint_goes_on():
 def test_progress_never_falls_and_reaches_the_end():
     images, labels = digits()
     seen: list[Progress] = []
+    worked: list[float] = []  # what this thread has computed so far: others may use the machine
+
+    def note(progress: Progress) -> None:
+        seen.append(progress)
+        worked.append(time.thread_time())
+
     train_generator(
-        images, labels, 3, replace(PLAN, steps=None, budget_seconds=2.0), on_progress=seen.append
+        images, labels, 3, replace(PLAN, steps=None, budget_seconds=2.0), on_progress=note
     )
     assert seen[0].phase == "measuring"
     fractions, seconds = [p.fraction for p in seen], [p.seconds for p in seen]
     assert fractions == sorted(fractions)
     assert seconds == sorted(seconds)
     assert fractions[-1] == 1.0
-    assert max(b - a for a, b in itertools.pairwise(seconds)) < 1.0
+    assert max(b - a for a, b in itertools.pairwise(worked)) < 1.0
 
 
 def test_a_checkpoint_of_another_plan_or_other_data_is_refused():

@@ -30,6 +30,7 @@ def test_a_job_is_queued_with_its_first_step(owner: Owner, ready_dataset: dict[s
     assert job["label_map"] is None
     assert job["seed"] == 7
     assert job["budget_seconds"] == get_settings().default_budget_seconds
+    assert job["training_steps"] is None
     assert owner.api.get(response.headers["location"]).json() == job
     with transaction() as session:
         row = session.get_one(Job, job["id"])
@@ -107,6 +108,8 @@ def test_label_maps_are_told_by_name(
         ("seed", float("nan"), "field_invalid", "seed"),
         ("budget_seconds", 0, "field_invalid", "budget_seconds"),
         ("budget_seconds", 10**9, "budget_out_of_range", "budget_seconds"),
+        ("training_steps", 0, "field_invalid", "training_steps"),
+        ("training_steps", 10**9, "field_invalid", "training_steps"),
         ("dataset_id", 5, "field_invalid", "dataset_id"),
         ("dataset_id", "ds_" + "0" * 200, "field_invalid", "dataset_id"),
         ("epsilom", 0.3, "field_unknown", "epsilom"),

@@ -1,5 +1,6 @@
 """Train the perturbation generator against an imaginary victim (the paper's Algorithm 2)."""
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -8,6 +9,9 @@ import numpy as np
 from engine import Progress, recipe, train_generator
 from worker.context import StepContext
 from worker.files import fetch_canonical, job_of, keep
+
+# A worker that is being shut down waits for the next state, however recent the last stored one is.
+CHECKPOINT_SECONDS = 10.0
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -28,6 +32,8 @@ def run(context: StepContext) -> dict[str, Any]:
         seed=job.seed,
         budget_seconds=float(job.budget_seconds),
     )
+    if job.training_steps is not None:
+        plan = replace(plan, steps=job.training_steps)
 
     before = 0.0  # share of the bar for what comes before the first step
 
@@ -50,6 +56,7 @@ def run(context: StepContext) -> dict[str, Any]:
         checkpoint=context.last_checkpoint(),
         on_progress=on_progress,
         on_checkpoint=context.checkpoint,
+        checkpoint_seconds=min(CHECKPOINT_SECONDS, context.settings.checkpoint_seconds),
     )
     path = context.scratch / "generator.safetensors"
     path.write_bytes(generator.to_bytes())
