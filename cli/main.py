@@ -2,6 +2,7 @@
 
 import typer
 
+from cli.config import config
 from cli.demo.run import demo
 from cli.up import up
 
@@ -15,6 +16,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(demo)
+app.command()(config)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 python -m core prepare                        migrate the database, create the bucket
 python -m core create-key TENANT [--name N]   print a new API key, once
+python -m core config [--json | --markdown]   print the settings and where each came from
 """
 
 import argparse
@@ -11,6 +12,7 @@ from core import api_keys
 from core.database import migrate, transaction
 from core.object_store import ObjectStore
 from core.settings import get_settings
+from core.settings_report import markdown, report
 
 
 def main() -> None:
@@ -22,8 +24,14 @@ def main() -> None:
     create = chores.add_parser("create-key", help="print a new API key, once")
     create.add_argument("tenant", help="whose key it is; created if new")
     create.add_argument("--name", default="created by the operator", help="what it is for")
+    config = chores.add_parser("config", help="print the settings and where each came from")
+    form = config.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for programs")
+    form.add_argument("--markdown", action="store_true", help="the table of docs/operations.md")
     arguments = parser.parse_args()
 
+    if arguments.chore == "config":
+        sys.exit(_config(as_json=arguments.json, as_markdown=arguments.markdown))
     settings = get_settings()
     if arguments.chore == "prepare":
         migrate(settings.database_url)
@@ -32,6 +40,16 @@ def main() -> None:
         with transaction() as session:
             key = api_keys.create(session, arguments.tenant, arguments.name)
         sys.stdout.write(key + "\n")
+
+
+def _config(*, as_json: bool, as_markdown: bool) -> int:
+    """Print the settings; 1 if no process would start on them."""
+    if as_markdown:
+        sys.stdout.write(markdown() + "\n")
+        return 0
+    found = report()
+    sys.stdout.write((found.to_json() if as_json else found.to_text()) + "\n")
+    return 1 if found.problems else 0
 
 
 if __name__ == "__main__":

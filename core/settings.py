@@ -1,18 +1,34 @@
-"""One documented class for every setting, read from environment variables `UNLEARNABLE_*`."""
+"""One documented class for every setting, read from environment variables `UNLEARNABLE_*`.
+
+A secret may come from a file instead: `UNLEARNABLE_SECRET_KEY_FILE=/run/secrets/secret-key`.
+"""
 
 import functools
 import tempfile
 from pathlib import Path
-from typing import Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.settings_files import SecretFileSource
 
 MIB = 1024 * 1024
+PREFIX = "UNLEARNABLE_"
 LOOPBACK = {"127.0.0.1", "localhost", "::1", None}  # none: a socket of this machine
 # Passwords that appear in examples everywhere; a server outside loopback must not run with one.
-DEFAULT_SECRETS = {"", "changeme", "changethis", "secret", "password", "postgres", "unlearnable"}
+DEFAULT_SECRETS = {
+    *("", "admin", "changeme", "changethis", "guest", "minioadmin", "password", "postgres"),
+    *("redis", "root", "secret", "unlearnable", "valkey"),
+}
+SHORTEST_PASSWORD = 8  # outside loopback
+SHORTEST_KEY, FEWEST_CHARACTERS = 32, 8
+
+
+def _secret(description: str, **options: Any) -> Any:
+    """A field that is never shown and may be read from a file."""
+    return Field(description=description, repr=False, json_schema_extra={"secret": True}, **options)
 
 
 class Settings(BaseSettings):
@@ -20,19 +36,21 @@ class Settings(BaseSettings):
 
     Raises:
         pydantic.ValidationError: a value is missing, malformed, or unsafe outside loopback.
+        pydantic_settings.SettingsError: a secret's file cannot be read, or it is given twice.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="UNLEARNABLE_",
+        env_prefix=PREFIX,
+        env_ignore_empty=True,  # `${X:-}` in a compose file means: not set
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,  # the input holds passwords, and errors go to logs
     )
 
-    database_url: str = Field(description="postgresql+psycopg://user:password@host:port/database")
-    broker_url: SecretStr = Field(description="redis://:password@host:port/0 (or amqp://)")
-    secret_key: SecretStr = Field(
-        description="Key of the HMAC under which API keys are stored. Changing it voids all keys."
+    database_url: str = _secret("postgresql+psycopg://user:password@host:port/database")
+    broker_url: SecretStr = _secret("redis://:password@host:port/0 (or amqp://)")
+    secret_key: SecretStr = _secret(
+        "Key of the HMAC under which API keys are stored. Changing it voids all keys."
     )
 
     s3_endpoint_url: str | None = Field(
@@ -42,20 +60,30 @@ class Settings(BaseSettings):
         default=None,
         description="Where data owners reach the store; it is part of what a presigned link signs.",
     )
-    s3_region: str = "us-east-1"
-    s3_access_key_id: str | None = None
-    s3_secret_access_key: SecretStr | None = None
-    s3_bucket: str = "unlearnable"
+    s3_region: str = Field(default="us-east-1", description="Region of the store.")
+    s3_access_key_id: str | None = _secret(
+        "Who we are at the store; none for boto3's own search, such as a role of the machine.",
+        default=None,
+    )
+    s3_secret_access_key: SecretStr | None = _secret("The secret of that key.", default=None)
+    s3_bucket: str = Field(default="unlearnable", description="The bucket; created if missing.")
 
     public_url: str = Field(
         default="http://127.0.0.1:8000", description="Where data owners reach the API."
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        description="Accept public addresses that are neither https nor loopback: keys and images "
+        "then cross the network in clear. For networks that encrypt by themselves.",
     )
     scratch_dir: Path = Field(
         default=Path(tempfile.gettempdir()) / "unlearnable",
         description="Working files of running steps; emptied step by step.",
     )
 
-    max_upload_bytes: int = Field(default=4096 * MIB, gt=0)
+    max_upload_bytes: int = Field(
+        default=4096 * MIB, gt=0, description="Largest upload, in bytes as sent."
+    )
     max_dataset_bytes: int = Field(
         default=8192 * MIB, gt=0, description="Decoded pixels of one dataset, in bytes."
     )
@@ -64,35 +92,95 @@ class Settings(BaseSettings):
         ge=0,
         description="How long an upload waits for its validation before answering 202.",
     )
-    presign_seconds: int = Field(default=900, gt=0, le=7 * 24 * 3600)
+    presign_seconds: int = Field(
+        default=900, gt=0, le=7 * 24 * 3600, description="How long a download link works."
+    )
 
     lease_seconds: float = Field(
         default=30.0, gt=0, description="A step whose lease ran out is given to another worker."
     )
-    heartbeat_seconds: float = Field(default=5.0, gt=0)
-    sweep_seconds: float = Field(default=5.0, gt=0)
-    checkpoint_seconds: float = Field(default=30.0, gt=0)
+    heartbeat_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="How often a worker renews its lease; at most half of the lease.",
+    )
+    sweep_seconds: float = Field(
+        default=5.0, gt=0, description="How often the sweeper looks for what crashes left behind."
+    )
+    checkpoint_seconds: float = Field(
+        default=30.0, gt=0, description="Shortest time between two checkpoints of a training."
+    )
     max_lost: int = Field(default=3, ge=1, description="Lost workers a step survives.")
 
     default_budget_seconds: int = Field(
         default=150, gt=0, description="Generator training time of a job that names none."
     )
-    max_budget_seconds: int = Field(default=24 * 3600, gt=0)
+    max_budget_seconds: int = Field(
+        default=24 * 3600, gt=0, description="The longest training that a job may ask for."
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Of our own logs; libraries log warnings only."
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="`json`: one object a line; `auto`: text on a terminal only."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  named by pydantic
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, SecretFileSource(settings_cls)
 
     @model_validator(mode="after")
     def _refuse_unsafe(self) -> Self:
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ValueError("heartbeat_seconds must be at most half of lease_seconds")
-        for name, url in (
-            ("database_url", self.database_url),
-            ("broker_url", self.broker_url.get_secret_value()),
-        ):
-            parts = urlsplit(url)
-            if parts.hostname not in LOOPBACK and (parts.password or "") in DEFAULT_SECRETS:
-                raise ValueError(f"{name} has no password or a well-known one, on a public host")
-        if len(self.secret_key.get_secret_value()) < 32:
-            raise ValueError("secret_key must have at least 32 characters")
+        _refuse_weak_password("database_url", self.database_url)
+        _refuse_weak_password("broker_url", self.broker_url.get_secret_value())
+        _refuse_weak_key(self.secret_key.get_secret_value())
+        secret = self.s3_secret_access_key
+        if secret is not None and self.s3_endpoint_url is not None:
+            host = urlsplit(self.s3_endpoint_url).hostname
+            known = {*DEFAULT_SECRETS, self.s3_access_key_id}
+            if host not in LOOPBACK and secret.get_secret_value() in known:
+                raise ValueError("s3_secret_access_key is a well-known one, outside loopback")
+        if not self.allow_plain_http:
+            _refuse_plain_http("public_url", self.public_url)
+            _refuse_plain_http("s3_public_endpoint_url", self.s3_public_endpoint_url)
         return self
+
+
+def _refuse_weak_password(name: str, url: str) -> None:
+    parts = urlsplit(url)
+    password = parts.password or ""
+    if parts.hostname in LOOPBACK:
+        return
+    if password in DEFAULT_SECRETS:
+        raise ValueError(f"{name} has no password or a well-known one, outside loopback")
+    if len(password) < SHORTEST_PASSWORD:
+        raise ValueError(f"{name}: the password needs {SHORTEST_PASSWORD} characters or more")
+
+
+def _refuse_weak_key(key: str) -> None:
+    if len(key) < SHORTEST_KEY:
+        raise ValueError(f"secret_key must have at least {SHORTEST_KEY} characters")
+    if len(set(key)) < FEWEST_CHARACTERS:
+        raise ValueError("secret_key must be random: openssl rand -hex 32 makes a good one")
+
+
+def _refuse_plain_http(name: str, url: str | None) -> None:
+    parts = urlsplit(url or "")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise ValueError(
+            f"{name} is http outside loopback: keys and images would cross the network in clear. "
+            "Put TLS in front and say https, or set allow_plain_http"
+        )
 
 
 @functools.cache
