@@ -6,15 +6,23 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Problem:
-    """A stable code, a sentence that says what to do next, and the field or file at fault."""
+    """A stable code, a sentence that says what to do next, and the field or file at fault.
+
+    `report` lists all files at fault where an upload has several: {"total": int, "files": [{"file",
+    "code", "message"}]}.
+    """
 
     code: str
     message: str
     param: str | None = None
     retryable: bool = False
+    report: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        found = asdict(self)
+        if self.report is None:
+            del found["report"]
+        return found
 
 
 class Refused(Exception):

@@ -55,7 +55,7 @@ def _run(claim: steps.Claim, context: StepContext, function: StepFunction) -> No
     except Drained:
         write_patiently(lambda session: steps.give_back(session, claim), patience)
     except BadDataset as bad:
-        _end(claim, patience, Problem(bad.code, bad.message, bad.member))
+        _end(claim, patience, _refusal(bad))
         # Only now, with the verdict written under the lease: whoever lost it deletes nothing. If
         # the store is away, the sweeper deletes.
         with contextlib.suppress(*STORE_AWAY):
@@ -65,6 +65,11 @@ def _run(claim: steps.Claim, context: StepContext, function: StepFunction) -> No
             _try_again(claim, patience, explain(error), context.settings.max_lost)
         else:
             _end(claim, patience, explain(error))
+
+
+def _refusal(bad: BadDataset) -> Problem:
+    report: dict[str, Any] = {**bad.report}
+    return Problem(bad.code, bad.message, bad.member, report=report)
 
 
 def _end(claim: steps.Claim, patience: float, problem: Problem) -> None:

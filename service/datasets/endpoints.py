@@ -7,11 +7,10 @@ from starlette.concurrency import run_in_threadpool
 
 from core import lifecycle
 from core.ids import new_id
-from core.problem import Refused
 from core.settings import MIB
 from service.datasets import problems, service
 from service.datasets.repository import PREFIX
-from service.datasets.schemas import PAGE, READY, VALIDATING, Dataset
+from service.datasets.schemas import BAD_FILES, PAGE, READY, VALIDATING, Dataset
 from service.datasets.upload import Gate, receive
 from service.kit.auth import CallerDep
 from service.kit.documented import FIELD_INVALID, Responses, failures, success
@@ -43,10 +42,14 @@ _UPLOAD_RESPONSES: Responses = {
         problems.file_repeated(),
         problems.field_unknown("photos"),
         problems.name_invalid(),
-        Refused(
-            "image_truncated",
-            "The image ends before its last line. Save it again, or leave it out.",
-            "train/cat/0017.png",
+        problems.rejected(
+            {
+                "code": "image_truncated",
+                "message": "The PNG is cut short. Export or download it again. 1 more cannot be "
+                "used either: validation_report has the list.",
+                "param": "train/cat/0017.png",
+                "report": BAD_FILES.model_dump(),
+            }
         ),
         problems.dataset_not_found(),
         problems.uploads_busy(),
@@ -112,8 +115,9 @@ async def create_dataset(
     - a **zip** of an image folder: `train/<class>/*` and `test/<class>/*`, or `<class>/*` alone
     - an **npz** file with `x_train`, `y_train`, `x_test` and `y_test`
 
-    Every image is checked. The answer waits for that for a while; a file that cannot be used is
-    refused with 422, `param` names the member at fault, and nothing of it is kept.
+    Every image is checked. The answer waits for that for a while; a dataset with files that cannot
+    be used is refused with 422, `param` names the first of them and `validation_report` all, and
+    nothing of it is kept. Whoever does not wait finds the same report in `GET /v1/datasets/{id}`.
 
         curl -H "Authorization: Bearer $KEY" -F file=@photos.zip $URL/v1/datasets
     """

@@ -1,8 +1,10 @@
 """What can be wrong with an upload or with what is asked of a dataset."""
 
+from typing import Any
+
 from core.problem import Refused
 from core.settings import MIB
-from service.kit.problems import Conflict, Refusal, Unavailable
+from service.kit.problems import Conflict, Refusal, Unavailable, ValidationReport
 
 FILE = "file"
 FIELDS_TAKEN = "This form takes the fields file (the dataset) and name (optional)."
@@ -14,6 +16,18 @@ def dataset_not_found(param: str | None = None) -> Refused:
         "There is no such dataset. GET /v1/datasets lists yours.",
         param,
         status=404,
+    )
+
+
+def rejected(error: dict[str, Any]) -> Refusal:
+    """The verdict of a worker, as it is stored with the dataset."""
+    report = error.get("report")
+    return Refusal(
+        422,
+        error["code"],
+        error["message"],
+        error["param"],
+        validation_report=ValidationReport.model_validate(report) if report else None,
     )
 
 

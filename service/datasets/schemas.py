@@ -1,12 +1,13 @@
 """What a dataset looks like to its owner."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
 from core import tables
 from service.kit.pages import ListOf
+from service.kit.problems import BadFile, ValidationReport
 
 Status = Literal["validating", "ready", "rejected", "deleted"]
 
@@ -39,7 +40,12 @@ class Dataset(BaseModel):
     notes: list[str] | None = Field(description="What validation did that you should know.")
     size_bytes: int = Field(description="Size of the uploaded file.")
     sha256: str = Field(description="SHA-256 of the uploaded file, in hexadecimal.")
-    error: Failure | None = Field(description="Why the dataset was rejected.")
+    error: Failure | None = Field(
+        description="Why the dataset was rejected: the first file at fault, and how many more."
+    )
+    validation_report: ValidationReport | None = Field(
+        description="Every file at fault, when validation has ended."
+    )
     created_at: datetime
     ready_at: datetime | None
 
@@ -61,10 +67,18 @@ class Dataset(BaseModel):
                 "size_bytes": row.size_bytes,
                 "sha256": row.sha256,
                 "error": row.error,
+                "validation_report": _report_of(row),
                 "created_at": row.created_at,
                 "ready_at": row.ready_at,
             }
         )
+
+
+def _report_of(row: tables.Dataset) -> dict[str, Any] | None:
+    if row.ready_at is not None:
+        return {"total": 0, "files": []}
+    report: dict[str, Any] | None = (row.error or {}).get("report")
+    return report
 
 
 READY = Dataset(
@@ -80,6 +94,7 @@ READY = Dataset(
     size_bytes=4211870,
     sha256="8f1c0f6f2c0d8a5b7e3a9d4c1b6e2f7089ab34cd56ef7812904a5b6c7d8e9f01",
     error=None,
+    validation_report=ValidationReport(total=0, files=[]),
     created_at=datetime.fromisoformat("2026-11-22T10:15:00Z"),
     ready_at=datetime.fromisoformat("2026-11-22T10:15:03Z"),
 )
@@ -87,7 +102,24 @@ VALIDATING = READY.model_copy(
     update={
         "status": "validating",
         "ready_at": None,
+        "validation_report": None,
         **dict.fromkeys(("layout", "classes", "counts", "image_shape", "test_split", "notes")),
     }
+)
+BAD_FILES = ValidationReport(
+    total=2,
+    files=[
+        BadFile(
+            file="train/cat/0017.png",
+            code="image_truncated",
+            message="The PNG is cut short. Export or download it again.",
+        ),
+        BadFile(
+            file="train/notes.txt",
+            code="not_an_image",
+            message="The file is no image. Remove it from the archive, or convert it to PNG, JPEG "
+            "or WebP.",
+        ),
+    ],
 )
 PAGE = ListOf[Dataset](data=[READY], has_more=False)

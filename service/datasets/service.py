@@ -86,7 +86,7 @@ def _verdict(dataset: Dataset) -> Refused:
     error = dataset.error
     if error["retryable"]:
         return Unavailable(error["code"], error["message"])
-    return Refused(error["code"], error["message"], error["param"])
+    return problems.rejected(error)
 
 
 def _forget_rejected(tenant_id: str, dataset_id: str) -> None:

@@ -23,6 +23,23 @@ class FieldProblem(BaseModel):
     detail: str = Field(description="What is wrong with the field, as a sentence.")
 
 
+class BadFile(BaseModel):
+    """One file of an upload that cannot be used."""
+
+    file: str | None = Field(
+        description="The member of the upload; null where it is the upload as a whole."
+    )
+    code: str = Field(description="What is wrong with the file, as a word that never changes.")
+    message: str = Field(description="What is wrong with the file and what to do about it.")
+
+
+class ValidationReport(BaseModel):
+    """Every file of an upload that cannot be used."""
+
+    total: int = Field(description="How many problems there are; 0 if the upload can be used.")
+    files: list[BadFile] = Field(description="The first 100 of them, in the order of the upload.")
+
+
 class ProblemBody(BaseModel):
     """What went wrong and what to do next (RFC 9457)."""
 
@@ -42,6 +59,9 @@ class ProblemBody(BaseModel):
     errors: list[FieldProblem] | None = Field(
         default=None, description="Every field at fault, when fields are."
     )
+    validation_report: ValidationReport | None = Field(
+        default=None, description="Every file at fault, when files of an upload are."
+    )
 
 
 class Refusal(Refused):
@@ -54,9 +74,11 @@ class Refusal(Refused):
         message: str,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        validation_report: ValidationReport | None = None,
     ) -> None:
         super().__init__(code, message, param, status)
         self.headers = dict(headers or {})
+        self.validation_report = validation_report
 
 
 class Conflict(Refusal):
@@ -129,8 +151,10 @@ def body_of(
         param=refused.problem.param,
         request_id=request_id,
         errors=errors,
+        validation_report=refused.validation_report if isinstance(refused, Refusal) else None,
     )
-    return body.model_dump(exclude={"errors"} if errors is None else None)
+    optional = {name for name in ("errors", "validation_report") if getattr(body, name) is None}
+    return body.model_dump(exclude=optional)
 
 
 def answer(

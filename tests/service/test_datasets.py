@@ -38,6 +38,7 @@ def test_an_upload_is_stored_and_judged(
     assert dataset["size_bytes"] == len(content)
     assert dataset["sha256"] == hashlib.sha256(content).hexdigest()
     assert dataset["error"] is None
+    assert dataset["validation_report"] == {"total": 0, "files": []}
     assert dataset["created_at"] <= dataset["ready_at"]
     assert owner.api.get(response.headers["location"]).json() == dataset
     key = dataset_prefix(owner.tenant_id, dataset["id"]) + "upload"
@@ -89,6 +90,26 @@ def test_a_rejected_upload_leaves_nothing(owner: Owner, worker: PlayedWorker) ->
         row = session.scalars(select(Dataset).where(Dataset.tenant_id == owner.tenant_id)).one()
     assert row.status == lifecycle.DELETED
     problem(owner.api.get(f"/v1/datasets/{row.id}"), 404, "dataset_not_found")
+
+
+def test_every_file_at_fault_is_told(owner: Owner, worker: PlayedWorker) -> None:
+    """In the answer of who waits, and on the dataset of who does not."""
+    report = {
+        "total": 120,
+        "files": [
+            {"file": f"train/cat/{i}.png", "code": "image_truncated", "message": "Save it again."}
+            for i in range(100)
+        ],
+    }
+    worker.verdict = Problem("image_truncated", "Again.", "train/cat/0.png", report=report)
+    body = problem(upload(owner), 422, "image_truncated", "train/cat/0.png")
+    assert body["validation_report"] == report
+    address = upload(owner, headers=ASYNC).headers["location"]
+    while (dataset := owner.api.get(address).json())["status"] == "validating":
+        assert dataset["validation_report"] is None
+    assert dataset["status"] == "rejected"
+    assert dataset["validation_report"] == report
+    assert dataset["error"]["param"] == "train/cat/0.png"
 
 
 def test_our_own_failure_is_not_the_owners(owner: Owner, worker: PlayedWorker) -> None:

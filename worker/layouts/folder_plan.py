@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from worker.layouts.canonical import SPLITS, Split, TestSplit
+from worker.layouts.findings import Findings
 from worker.layouts.limits import Limits
 from worker.layouts.notes import cut_note, given_note
 from worker.layouts.problem import BadDataset
@@ -65,8 +66,11 @@ def is_system_file(name: str) -> bool:
     return parts[0] == "__MACOSX" or parts[-1] in _SYSTEM_FILES or parts[-1].startswith("._")
 
 
-def plan_folder(members: Sequence[Member], limits: Limits) -> FolderPlan:
+def plan_folder(members: Sequence[Member], limits: Limits, findings: Findings) -> FolderPlan:
     """The plan for an archive of images in class folders.
+
+    Files and folders that have no place in it are added to `findings`. Once there is one, the plan
+    is only good for looking at the other images.
 
     Raises:
         BadDataset: `no_images`, `layout_unknown`, `train_missing`, `test_class_unknown`,
@@ -84,9 +88,14 @@ def plan_folder(members: Sequence[Member], limits: Limits) -> FolderPlan:
             "Split the dataset into several uploads.",
         )
     shape = _shape_of(files)
-    places = [shape.place(member) for member in files]
-    _refuse_strays(shape, [member for member in kept if member.is_dir], places)
-    classes = _classes(shape, places, limits)
+    files, places = _placed(shape, files, findings)
+    _find_strays(shape, [member for member in kept if member.is_dir], places, findings)
+    # Of an incomplete list of files nothing can be said about classes.
+    if not findings:
+        _check_classes(shape, places, limits, findings)
+    if not files:
+        findings.raise_any()
+    classes = sorted({place.class_name for place in places})
     label_of = {name: label for label, name in enumerate(classes)}
     labels = np.array([label_of[place.class_name] for place in places], dtype=np.int64)
     notes = []
@@ -173,25 +182,46 @@ def _shape_of(files: Sequence[Member]) -> _Shape:
     return max(shapes, key=lambda shape: sum(map(shape.fits, paths)))
 
 
-def _refuse_strays(shape: _Shape, folders: Sequence[Member], places: Sequence[_Place]) -> None:
+def _placed(
+    shape: _Shape, files: Sequence[Member], findings: Findings
+) -> tuple[list[Member], list[_Place]]:
+    """The files that have a place, and their places."""
+    placed: list[Member] = []
+    places: list[_Place] = []
+    for member in files:
+        with findings.collect():
+            places.append(shape.place(member))
+            placed.append(member)
+    return placed, places
+
+
+def _find_strays(
+    shape: _Shape, folders: Sequence[Member], places: Sequence[_Place], findings: Findings
+) -> None:
     """An empty class folder is a class without images; say so rather than drop it."""
     used = {shape.class_folder(place) for place in places}
     for folder in folders:
         parts = _parts(folder)
-        if not shape.leads(parts):
-            raise BadDataset(
-                "layout_unknown", f"This folder has no place here. {_EXPECTED}", folder.name
-            )
         is_class = len(parts) == shape.depth and folder.name not in used
-        if is_class and not (shape.has_split and parts[len(shape.outer)] == "test"):
-            raise BadDataset(
-                "class_too_small",
-                "The class has no image. Add images or remove the folder.",
-                folder.name,
+        if not shape.leads(parts):
+            findings.add(
+                BadDataset(
+                    "layout_unknown", f"This folder has no place here. {_EXPECTED}", folder.name
+                )
+            )
+        elif is_class and not (shape.has_split and parts[len(shape.outer)] == "test"):
+            findings.add(
+                BadDataset(
+                    "class_too_small",
+                    "The class has no image. Add images or remove the folder.",
+                    folder.name,
+                )
             )
 
 
-def _classes(shape: _Shape, places: Sequence[_Place], limits: Limits) -> list[str]:
+def _check_classes(
+    shape: _Shape, places: Sequence[_Place], limits: Limits, findings: Findings
+) -> None:
     train = Counter(place.class_name for place in places if place.split == "train")
     if not train:
         raise BadDataset(
@@ -199,13 +229,14 @@ def _classes(shape: _Shape, places: Sequence[_Place], limits: Limits) -> list[st
             "There are test images but no training images. Add train/<class>/<image>.",
             shape.class_folder(places[0]),
         )
-    for place in places:
-        if place.class_name not in train:
-            raise BadDataset(
+    for name in sorted({place.class_name for place in places} - train.keys()):
+        findings.add(
+            BadDataset(
                 "test_class_unknown",
                 "The class has test images but no training images. Add some, or remove it.",
-                shape.class_folder(place),
+                shape.class_folder(_Place("test", name)),
             )
+        )
     classes = sorted(train)
     if len(classes) < 2:
         raise BadDataset(
@@ -221,10 +252,11 @@ def _classes(shape: _Shape, places: Sequence[_Place], limits: Limits) -> list[st
         )
     for name in classes:
         if train[name] < limits.min_images_per_class:
-            raise BadDataset(
-                "class_too_small",
-                f"The class has {train[name]} training image(s) and needs "
-                f"{limits.min_images_per_class}. Add images or remove the class.",
-                shape.class_folder(_Place("train", name)),
+            findings.add(
+                BadDataset(
+                    "class_too_small",
+                    f"The class has {train[name]} training image(s) and needs "
+                    f"{limits.min_images_per_class}. Add images or remove the class.",
+                    shape.class_folder(_Place("train", name)),
+                )
             )
-    return classes

@@ -1,13 +1,15 @@
 """A zip of images in class folders: decodes what `folder_plan` found."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from worker.layouts.canonical import SPLITS, CanonicalWriter, DatasetSummary
+from worker.layouts.findings import Findings
 from worker.layouts.folder_plan import FolderPlan
-from worker.layouts.image import decode_image
+from worker.layouts.image import Decoded, decode_image
 from worker.layouts.limits import Limits
 from worker.layouts.problem import BadDataset
 from worker.layouts.progress import Progress
@@ -21,34 +23,30 @@ def read_folder(
     limits: Limits,
     progress: Progress,
     on_member: Callable[[str], None],
+    findings: Findings,
 ) -> None:
     """Decode every image of `plan` into `writer` and finish it.
+
+    After the first image that cannot be used the others are still decoded, to name every bad one,
+    but no longer written.
 
     Raises:
         BadDataset: `mixed_sizes`, `dataset_too_large`, and what `ZipReader.read` and
             `decode_image` raise.
     """
-    seen = _Seen()
+    seen = Seen()
     for image in plan.images:
         name = image.member.name
         on_member(name)
-        decoded = decode_image(archive.read(image.member), name, limits)
-        height, width, _ = decoded.pixels.shape
-        if seen.first is None:
-            seen.first = (name, height, width)
-        elif seen.first[1:] != (height, width):
-            raise BadDataset(
-                "mixed_sizes",
-                f"The image is {width} x {height}, but {seen.first[0]} is {seen.first[2]} x "
-                f"{seen.first[1]}. All images must have one size: resize them first.",
-                name,
-            )
-        writer.add(image.split, decoded.pixels[None], name)
-        rewritten = image.split == "train" or plan.test_split == "cut"
-        seen.lossy += rewritten and decoded.format != "PNG"
-        seen.turned += decoded.turned
-        seen.profiles += decoded.has_profile
+        with findings.collect():
+            decoded = decode_image(archive.read(image.member), name, limits)
+            rewritten = image.split == "train" or plan.test_split == "cut"
+            seen.note(name, decoded, rewritten=rewritten)
+        if not findings and not seen.mixed:
+            writer.add(image.split, decoded.pixels[None], name)
         progress.add()
+    seen.find_other_sizes(findings)
+    findings.raise_any()
     labels = np.array([image.label for image in plan.images], dtype=np.int64)
     in_test = np.array([image.split == "test" for image in plan.images])
     writer.finish(
@@ -69,13 +67,41 @@ def read_folder(
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What the pixels told on the way."""
+class Seen:
+    """What the pixels of encoded images told on the way."""
 
-    first: tuple[str, int, int] | None = None
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    mixed: bool = False
     lossy: int = 0
     turned: int = 0
     profiles: int = 0
+
+    def note(self, name: str, decoded: Decoded, *, rewritten: bool) -> None:
+        """Remember one image; `rewritten` if it is written anew in the protected dataset."""
+        height, width, _ = decoded.pixels.shape
+        first = next(iter(self.sizes.values()), (height, width))
+        self.sizes[name] = (height, width)
+        self.mixed |= first != (height, width)
+        self.lossy += rewritten and decoded.format != "PNG"
+        self.turned += decoded.turned
+        self.profiles += decoded.has_profile
+
+    def find_other_sizes(self, findings: Findings) -> None:
+        """Name every image that has not the size of most: a victim takes one size only."""
+        if not self.mixed:
+            return
+        (most, count), *_ = Counter(self.sizes.values()).most_common(1)
+        for name, (height, width) in self.sizes.items():
+            if (height, width) != most:
+                findings.add(
+                    BadDataset(
+                        "mixed_sizes",
+                        f"The image is {width} x {height}, but {count:,} of {len(self.sizes):,} "
+                        f"are {most[1]} x {most[0]}. All images must have one size: resize them "
+                        "first.",
+                        name,
+                    )
+                )
 
     def notes(self, gray_made_rgb: int) -> list[str]:
         told = []

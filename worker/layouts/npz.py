@@ -15,6 +15,8 @@ from worker.layouts.canonical import (
     Split,
     TestSplit,
 )
+from worker.layouts.findings import Findings
+from worker.layouts.labels import check_test_labels, check_train_labels
 from worker.layouts.limits import Limits
 from worker.layouts.notes import cut_note, given_note
 from worker.layouts.npy import SUFFIX, ArrayInfo, array_bytes, inspect_array
@@ -90,8 +92,10 @@ def row_name(array: str, row: int) -> str:
     return f"{array}[{row}]"
 
 
-def plan_npz(archive: ZipReader, limits: Limits) -> NpzPlan:
+def plan_npz(archive: ZipReader, limits: Limits, findings: Findings) -> NpzPlan:
     """Check the headers of all arrays and the labels, before any pixel is read.
+
+    Every array that cannot be used is named before the first label is read.
 
     Raises:
         BadDataset: `npz_array_unknown`, `npz_array_missing`, `images_not_uint8`, `images_shape`,
@@ -100,12 +104,15 @@ def plan_npz(archive: ZipReader, limits: Limits) -> NpzPlan:
             `one_class_only`, `class_too_small`, `too_many_classes`, `too_many_images`, and what
             `inspect_array` and `ZipReader.pieces` raise.
     """
-    arrays = _arrays(archive)
+    arrays = _arrays(archive, findings)
     given: list[Split] = [split for split in SPLITS if IMAGES[split] in arrays]
     images = {split: arrays[IMAGES[split]] for split in given}
     for split in given:
-        _check_images(images[split], limits)
-        _check_label_header(arrays[LABELS[split]], images[split])
+        with findings.collect():
+            _check_images(images[split], limits)
+        with findings.collect():
+            _check_label_header(arrays[LABELS[split]], images[split])
+    findings.raise_any()
     if "test" in images and images["train"].shape[1:] != images["test"].shape[1:]:
         raise BadDataset(
             "shape_mismatch",
@@ -126,14 +133,9 @@ def plan_npz(archive: ZipReader, limits: Limits) -> NpzPlan:
         )
         for split in given
     }
-    class_count = _check_train_labels(raw["train"], limits)
-    if "test" in raw and not (raw["test"].min() >= 0 and raw["test"].max() < class_count):
-        raise BadDataset(
-            "labels_out_of_range",
-            f"There is a label that y_train does not have; its labels are 0 to {class_count - 1}. "
-            "Remove those test images, or add training images.",
-            LABELS["test"],
-        )
+    class_count = check_train_labels(raw["train"], limits, LABELS["train"])
+    if "test" in raw:
+        check_test_labels(raw["test"], class_count, LABELS["test"])
     labels = {split: values.astype(np.int64) for split, values in raw.items()}
     cut = np.zeros(len(labels["train"]), np.bool_) if "test" in raw else cut_test(labels["train"])
     return NpzPlan(images, labels, cut, class_count)
@@ -187,30 +189,33 @@ def read_npz(
     )
 
 
-def _arrays(archive: ZipReader) -> Mapping[str, ArrayInfo]:
-    """The arrays by name: nothing unknown, nothing missing."""
+def _arrays(archive: ZipReader, findings: Findings) -> Mapping[str, ArrayInfo]:
+    """The arrays by name: nothing unknown, nothing missing, every header as it must be."""
+    arrays: dict[str, ArrayInfo] = {}
     names = [member.name.removesuffix(SUFFIX) for member in archive.members]
     for member, name in zip(archive.members, names, strict=True):
-        if name not in _KNOWN or not member.name.endswith(SUFFIX):
-            raise BadDataset(
-                "npz_array_unknown",
-                "An npz may hold x_train, y_train, x_test and y_test only: another array might "
-                "carry clean copies into the protected dataset. Remove it.",
-                name,
-            )
+        with findings.collect():
+            if name not in _KNOWN or not member.name.endswith(SUFFIX):
+                raise BadDataset(
+                    "npz_array_unknown",
+                    "An npz may hold x_train, y_train, x_test and y_test only: another array might "
+                    "carry clean copies into the protected dataset. Remove it.",
+                    name,
+                )
+            arrays[name] = inspect_array(archive, member)
     needed = _KNOWN if {IMAGES["test"], LABELS["test"]} & set(names) else ("x_train", "y_train")
     for name in needed:
         if name not in names:
-            raise BadDataset(
-                "npz_array_missing",
-                "The array is missing. Images come with labels: x_train with y_train, x_test "
-                "with y_test.",
-                name,
+            findings.add(
+                BadDataset(
+                    "npz_array_missing",
+                    "The array is missing. Images come with labels: x_train with y_train, x_test "
+                    "with y_test.",
+                    name,
+                )
             )
-    return {
-        name: inspect_array(archive, member)
-        for member, name in zip(archive.members, names, strict=True)
-    }
+    findings.raise_any()
+    return arrays
 
 
 def _check_images(info: ArrayInfo, limits: Limits) -> None:
@@ -270,44 +275,3 @@ def _check_label_header(info: ArrayInfo, images: ArrayInfo) -> None:
             "Give every image one label.",
             info.name,
         )
-
-
-def _check_train_labels(labels: NDArray[np.integer], limits: Limits) -> int:
-    """The number of classes, if labels run from 0 without gaps and each has enough images."""
-    name = LABELS["train"]
-    values, counts = np.unique(labels, return_counts=True)
-    lowest, highest = int(values[0]), int(values[-1])
-    if lowest < 0:
-        raise BadDataset(
-            "labels_out_of_range",
-            f"The label {lowest} is negative. Number the classes from 0.",
-            name,
-        )
-    if len(values) < 2:
-        raise BadDataset(
-            "one_class_only", "All labels are equal. A classifier needs two classes.", name
-        )
-    if len(values) > limits.max_classes:
-        raise BadDataset(
-            "too_many_classes",
-            f"There are {len(values):,} classes; at most {limits.max_classes:,} are read. Merge "
-            "classes or split the dataset.",
-            name,
-        )
-    if highest != len(values) - 1:
-        absent = int(np.flatnonzero(values != np.arange(len(values)))[0])
-        raise BadDataset(
-            "labels_out_of_range",
-            f"No image has the label {absent}, but labels go up to {highest}. Number the classes "
-            "from 0 without gaps.",
-            name,
-        )
-    rarest = int(counts.argmin())
-    if counts[rarest] < limits.min_images_per_class:
-        raise BadDataset(
-            "class_too_small",
-            f"The class {rarest} has {counts[rarest]} training image(s) and needs "
-            f"{limits.min_images_per_class}. Add images or remove the class.",
-            name,
-        )
-    return len(values)

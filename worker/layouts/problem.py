@@ -60,12 +60,28 @@ CODES: Final = frozenset[str](get_args(Code))
 _LONGEST_MEMBER = 200
 
 
+class FileProblem(TypedDict):
+    """What is wrong with one file; `file` is None where it is the upload as a whole."""
+
+    file: str | None
+    code: Code
+    message: str
+
+
+class Report(TypedDict):
+    """Everything that is wrong: `total` problems, of which `files` lists the first."""
+
+    total: int
+    files: list[FileProblem]
+
+
 class ProblemJson(TypedDict):
     """A `BadDataset` as JSON."""
 
     code: Code
     message: str
     member: str | None
+    report: Report
 
 
 class BadDataset(Exception):
@@ -77,25 +93,37 @@ class BadDataset(Exception):
         member: the name of the zip member, class folder or npz array at fault; None when it is
             the archive as a whole. Control characters are replaced and long names cut, so that it
             can be shown and logged as it is.
+        report: all that was found, this problem first.
     """
 
-    def __init__(self, code: Code, message: str, member: str | None = None) -> None:
+    def __init__(
+        self, code: Code, message: str, member: str | None = None, report: Report | None = None
+    ) -> None:
         shown = None if member is None else printable(member)
         super().__init__(code, message, shown)
         self.code: Code = code
         self.message = message
         self.member = shown
+        self.report: Report = report or {
+            "total": 1,
+            "files": [{"file": shown, "code": code, "message": message}],
+        }
 
     def __str__(self) -> str:
         where = "" if self.member is None else f"{self.member}: "
         return f"{where}{self.message} ({self.code})"
 
     def to_json(self) -> ProblemJson:
-        return {"code": self.code, "message": self.message, "member": self.member}
+        return {
+            "code": self.code,
+            "message": self.message,
+            "member": self.member,
+            "report": self.report,
+        }
 
     @classmethod
     def from_json(cls, data: ProblemJson) -> "BadDataset":
-        return cls(data["code"], data["message"], data["member"])
+        return cls(data["code"], data["message"], data["member"], data["report"])
 
 
 class ReadCancelled(Exception):

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from worker.layouts.canonical import SPLITS, CanonicalWriter, DatasetSummary, load_canonical
+from worker.layouts.findings import Findings
 from worker.layouts.folder_plan import plan_folder
 from worker.layouts.image import strict_decoder
 from worker.layouts.image_folder import read_folder
 from worker.layouts.limits import Limits
 from worker.layouts.npz import is_npz, plan_npz, read_npz
+from worker.layouts.problem import BadDataset
 from worker.layouts.progress import OnProgress, Progress
 from worker.layouts.zip_reader import ZipReader
 
@@ -35,20 +37,38 @@ def read_archive(
         on_member: called with the name of each member before it is decoded.
 
     Raises:
-        BadDataset: the archive cannot become a dataset.
+        BadDataset: the archive cannot become a dataset; its report names every file at fault.
         OSError: the disk failed, not the upload.
     """
-    with ZipReader(archive, limits) as source:
-        if is_npz(source.members):
-            npz_plan = plan_npz(source, limits)
-            counts = {split: len(npz_plan.labels_of(split)) for split in SPLITS}
-            with CanonicalWriter(out, counts, limits) as writer:
-                progress = Progress(on_progress, sum(counts.values()))
-                read_npz(source, npz_plan, writer, progress, on_member)
-        else:
-            plan = plan_folder(source.members, limits)
-            counts = {split: sum(plan.counts()[split].values()) for split in SPLITS}
-            with CanonicalWriter(out, counts, limits) as writer, strict_decoder():
-                progress = Progress(on_progress, sum(counts.values()))
-                read_folder(source, plan, writer, limits, progress, on_member)
+    findings = Findings()
+    try:
+        with ZipReader(archive, limits, findings) as source:
+            _read_zip(source, out, limits, on_progress, on_member, findings)
+    except BadDataset as problem:
+        whole = findings.concluded_by(problem)
+        if whole is problem:
+            raise
+        raise whole from problem
     return load_canonical(out).summary
+
+
+def _read_zip(
+    source: ZipReader,
+    out: Path,
+    limits: Limits,
+    on_progress: OnProgress,
+    on_member: Callable[[str], None],
+    findings: Findings,
+) -> None:
+    if is_npz(source.members):
+        npz_plan = plan_npz(source, limits, findings)
+        counts = {split: len(npz_plan.labels_of(split)) for split in SPLITS}
+        with CanonicalWriter(out, counts, limits) as writer:
+            progress = Progress(on_progress, sum(counts.values()))
+            read_npz(source, npz_plan, writer, progress, on_member)
+    else:
+        plan = plan_folder(source.members, limits, findings)
+        counts = {split: sum(plan.counts()[split].values()) for split in SPLITS}
+        with CanonicalWriter(out, counts, limits) as writer, strict_decoder():
+            progress = Progress(on_progress, sum(counts.values()))
+            read_folder(source, plan, writer, limits, progress, on_member, findings)

@@ -15,6 +15,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from worker.layouts.findings import Findings
 from worker.layouts.limits import Limits
 from worker.layouts.problem import BadDataset
 
@@ -81,8 +82,11 @@ class _Place:
     count: int
 
 
-def read_directory(file: BinaryIO, limits: Limits) -> list[Member]:
+def read_directory(file: BinaryIO, limits: Limits, findings: Findings) -> list[Member]:
     """The entries of the zip in `file`, in the order of its central directory.
+
+    An entry that cannot be used is added to `findings` and left out; an archive that contradicts
+    itself, overlaps or bursts is not read any further.
 
     Memory is bounded by `limits.max_members` names: the count is checked before the first record
     is read. The declared sizes are checked against all limits, so whoever unpacks a member must
@@ -102,7 +106,7 @@ def read_directory(file: BinaryIO, limits: Limits) -> list[Member]:
             f"The archive has {place.count:,} members; at most {limits.max_members:,} are read. "
             "Split the dataset into several uploads.",
         )
-    members = _with_room(_records(file, place, limits), place)
+    members = _with_room(_records(file, place, limits, findings), place, findings)
     _refuse_bomb(members, archive_bytes, limits)
     return members
 
@@ -173,13 +177,17 @@ def _find64(file: BinaryIO, end: int) -> tuple[int, int, int, int, int, int, int
     raise BadDataset("zip_damaged", f"The zip64 end of the archive is damaged. {_ZIP_AGAIN}")
 
 
-def _records(file: BinaryIO, place: _Place, limits: Limits) -> list[Member]:
+def _records(file: BinaryIO, place: _Place, limits: Limits, findings: Findings) -> list[Member]:
     if place.count * _CENTRAL.size > place.end - place.start:
         raise BadDataset(
             "zip_damaged", f"The zip archive declares more members than it holds. {_ZIP_AGAIN}"
         )
     file.seek(place.start)
-    members = [_record(file, place, limits) for _ in range(place.count)]
+    members = []
+    for _ in range(place.count):
+        # A named problem is found only after the whole record has been passed.
+        with findings.collect():
+            members.append(_record(file, place, limits))
     if file.tell() != place.end:
         raise BadDataset(
             "zip_damaged", f"The zip archive holds more members than it declares. {_ZIP_AGAIN}"
@@ -285,15 +293,17 @@ def _widen(extra: bytes, fields: tuple[int, int, int, int], name: str) -> tuple[
     raise BadDataset("zip_damaged", f"This entry's zip64 sizes are missing. {_ZIP_AGAIN}", name)
 
 
-def _with_room(members: list[Member], place: _Place) -> list[Member]:
+def _with_room(members: list[Member], place: _Place, findings: Findings) -> list[Member]:
     """The members, each with the end of its room; refuses two names or two members in one place."""
     seen: set[str] = set()
     for member in members:
         if member.name in seen:
-            raise BadDataset(
-                "zip_duplicate_name",
-                "The archive has two members of this name. Remove one of them.",
-                member.name,
+            findings.add(
+                BadDataset(
+                    "zip_duplicate_name",
+                    "The archive has two members of this name. Remove one of them.",
+                    member.name,
+                )
             )
         seen.add(member.name)
     by_offset = sorted(range(len(members)), key=lambda i: members[i].offset)

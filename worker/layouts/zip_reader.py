@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from worker.layouts.findings import Findings
 from worker.layouts.limits import Limits
 from worker.layouts.problem import BadDataset
 from worker.layouts.zip_directory import (
@@ -34,12 +35,19 @@ class ZipReader:
 
     members: list[Member]
 
-    def __init__(self, path: Path, limits: Limits) -> None:
-        """Open `path` and read its directory; raises `BadDataset` as `read_directory` does."""
+    def __init__(self, path: Path, limits: Limits, findings: Findings | None = None) -> None:
+        """Open `path` and read its directory; raises `BadDataset` as `read_directory` does.
+
+        With `findings`, members that cannot be used are left out and added to it; without, the
+        first of them raises.
+        """
+        found = Findings() if findings is None else findings
         self._limits = limits
         self._file: BinaryIO = path.open("rb", buffering=_BUFFER)
         try:
-            self.members = read_directory(self._file, limits)
+            self.members = read_directory(self._file, limits, found)
+            if findings is None:
+                found.raise_any()
         except BaseException:
             self._file.close()
             raise

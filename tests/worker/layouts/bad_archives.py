@@ -281,7 +281,7 @@ BAD_ARCHIVES: dict[str, BadFile] = {
         lambda: folder_with("train/c/", b""), "class_too_small", "train/c/"
     ),
     "mixed_sizes": BadFile(
-        lambda: folder_with("train/a/9.png", gray(side=9)), "mixed_sizes", FIRST
+        lambda: folder_with("train/a/9.png", gray(side=9)), "mixed_sizes", "train/a/9.png"
     ),
     "mixed_sizes_by_rotation": BadFile(
         lambda: zipped(
