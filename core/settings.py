@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     max_budget_seconds: int = Field(
         default=24 * 3600, gt=0, description="The longest training that a job may ask for."
     )
+    max_training_steps: int = Field(
+        default=1_000_000, gt=0, description="The most that a job may ask for instead of seconds."
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Of our own logs; libraries log warnings only."

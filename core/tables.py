@@ -7,7 +7,7 @@ carries the lease. Datasets and jobs carry what owners are told.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, MetaData, Text, func
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, MetaData, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -90,8 +90,8 @@ class Job(Base):
     label_map: Mapped[list[int] | None]
     seed: Mapped[int] = mapped_column(BigInteger)
     budget_seconds: Mapped[int]
-    # None: as many as fit into the budget.
-    training_steps: Mapped[int | None]
+    # How it shall be done, see `core.job_options`; a job from before they were has none.
+    options: Mapped[JSON] = mapped_column(default=dict, server_default=text("'{}'"))
     progress: Mapped[float] = mapped_column(default=0.0)
     metrics: Mapped[JSON] = mapped_column(default=dict)
     estimated_finish_at: Mapped[datetime | None]

@@ -46,6 +46,10 @@ _LABEL_MAP_PROBLEMS = [
             refusal_of(lambda: parse_epsilon(1.5)),
             *_LABEL_MAP_PROBLEMS,
             problems.budget_out_of_range(86400),
+            problems.training_length_ambiguous(),
+            problems.training_steps_out_of_range(1_000_000),
+            problems.untargeted_without_label_map(),
+            problems.class_unknown("bird", 0),
         ),
     },
 )

@@ -34,6 +34,38 @@ def budget_out_of_range(limit: int) -> Refused:
     )
 
 
+def training_length_ambiguous() -> Refused:
+    return Refused(
+        "training_length_ambiguous",
+        "Give budget_seconds or training_steps, not both.",
+        "training_steps",
+    )
+
+
+def training_steps_out_of_range(limit: int) -> Refused:
+    return Refused(
+        "training_steps_out_of_range",
+        f"training_steps may be at most {limit} on this server.",
+        "training_steps",
+    )
+
+
+def untargeted_without_label_map() -> Refused:
+    return Refused(
+        "untargeted_without_label_map",
+        "untargeted says what becomes of classes that a label_map leaves out; give a label_map.",
+        "untargeted",
+    )
+
+
+def class_unknown(name: object, position: int) -> Refused:
+    return Refused(
+        "class_unknown",
+        f"{str(name)[:80]!r} is no class of this dataset; GET the dataset to see its classes.",
+        f"protected_fraction.classes.{position}",
+    )
+
+
 def job_already_finished(job: Job) -> Conflict:
     return Conflict(
         "job_already_finished", f"The job has {job.status}; there is nothing left to cancel."

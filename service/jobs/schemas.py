@@ -8,19 +8,23 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, Stric
 
 from core import tables
 from core.epsilon import max_change
+from core.job_options import (
+    EvaluationOptions,
+    EvaluationVictim,
+    JobOptions,
+    ProtectedFraction,
+    Seed,
+)
 from service.datasets import schemas as datasets
 from service.kit.pages import ListOf
 
 Status = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
 ClassRef = StrictStr | StrictInt
-LabelMap = dict[str, ClassRef]
-MAX_STEPS = 1_000_000
+LabelMap = dict[str, ClassRef] | list[ClassRef]
 
 
-class JobRequest(BaseModel):
-    """What shall be done to a dataset."""
-
-    model_config = ConfigDict(extra="forbid")
+class _Asked(BaseModel):
+    """What every request for a job begins with."""
 
     dataset_id: StrictStr = Field(description="A dataset whose status is `ready`.", max_length=64)
     epsilon: StrictInt | StrictFloat | StrictStr = Field(
@@ -30,28 +34,32 @@ class JobRequest(BaseModel):
     label_map: LabelMap | StrictStr | None = Field(
         default=None,
         description="What each class shall be mistaken for. Null: anything but itself. `shift`: "
-        "class i for class i + 1, the last for the first. Or an object that names another class "
-        "for every class, both by name or by index.",
+        "class i for class i + 1, the last for the first. Or a list with another class for every "
+        "class, in label order. Or an object that names another class for every class, and, if "
+        "you say with `untargeted` what becomes of the rest, for some only. Classes go by name or "
+        "by index.",
     )
-    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = Field(
+    seed: Seed = Field(
         default=0,
-        description="Decides every random choice of the training. How many steps fit into the "
-        "budget depends on the machine, so another run may still differ; `training_steps` says it.",
+        description="Decides every random choice of the training. How many steps fit into a "
+        "budget depends on the machine, so another run may still differ; give `training_steps` "
+        "for the same bytes.",
     )
     budget_seconds: Annotated[int, Field(strict=True, ge=1)] | None = Field(
         default=None,
         description="How long the generator may train, in seconds. More protects more surely. "
-        "Left out: the server's default.",
-    )
-    training_steps: Annotated[int, Field(strict=True, ge=1, le=MAX_STEPS)] | None = Field(
-        default=None,
-        description="Train for exactly so many steps, however long they take, and not for "
-        "`budget_seconds`: with the same seed the same result, on the same kind of machine.",
+        "Null: the server's default, unless there are `training_steps`.",
     )
 
 
-class Job(BaseModel):
-    """The protection of a dataset, from the queue to its results."""
+class JobRequest(JobOptions, _Asked):
+    """What shall be done to a dataset."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Head(BaseModel):
+    """What every job begins with."""
 
     id: str = Field(description="Starts with `job_`.")
     object: Literal["job"] = "job"
@@ -69,13 +77,20 @@ class Job(BaseModel):
         description="The most an 8-bit pixel may change: floor(255 * epsilon), in 1/255."
     )
     label_map: dict[str, str] | None = Field(
-        description="What each class shall be mistaken for, by name."
+        description="What each class shall be mistaken for, by name; see `untargeted` for those "
+        "that are not there."
     )
     seed: int
-    budget_seconds: int = Field(description="Training time of the generator, in seconds.")
-    training_steps: int | None = Field(
-        description="Steps of the training, where the owner fixed them; the budget is then void."
+    budget_seconds: int | None = Field(
+        description="Training time of the generator, in seconds; null if `training_steps` are set."
     )
+
+
+class Job(JobOptions, _Head):
+    """The protection of a dataset, from the queue to its results."""
+
+    model_config = ConfigDict(extra="ignore")
+
     estimated_finish_at: datetime | None = Field(description="While it runs; a guess.")
     metrics: dict[str, Any] = Field(
         description="What the running step measures, such as loss and accuracy in percent."
@@ -91,8 +106,11 @@ class Job(BaseModel):
         epsilon = Fraction(row.epsilon)
         assert row.dataset.summary is not None, "only ready datasets have jobs"
         classes: list[str] = row.dataset.summary["classes"]
+        options = JobOptions.model_validate(row.options)
         return cls.model_validate(
             {
+                **options.model_dump(),
+                "protected_fraction": _by_name(options.protected_fraction, classes),
                 "id": row.id,
                 "dataset_id": row.dataset_id,
                 "status": row.status,
@@ -104,10 +122,10 @@ class Job(BaseModel):
                 and {
                     name: classes[target]
                     for name, target in zip(classes, row.label_map, strict=True)
+                    if name != classes[target]
                 },
                 "seed": row.seed,
-                "budget_seconds": row.budget_seconds,
-                "training_steps": row.training_steps,
+                "budget_seconds": None if options.training_steps else row.budget_seconds,
                 "estimated_finish_at": row.estimated_finish_at,
                 "metrics": row.metrics,
                 "error": row.error,
@@ -118,16 +136,51 @@ class Job(BaseModel):
         )
 
 
+def _by_name(chosen: ProtectedFraction | None, classes: list[str]) -> ProtectedFraction | None:
+    if chosen is None or chosen.classes is None:
+        return chosen
+    return ProtectedFraction(classes=[classes[int(index)] for index in chosen.classes])
+
+
 REQUESTS = {
     "plain": JobRequest(dataset_id=datasets.READY.id, epsilon=0.3),
     "fraction": JobRequest(
         dataset_id=datasets.READY.id, epsilon="8/255", seed=7, budget_seconds=600
     ),
-    "repeatable": JobRequest(
-        dataset_id=datasets.READY.id, epsilon=0.3, seed=7, training_steps=1500
-    ),
     "label map": JobRequest(
         dataset_id=datasets.READY.id, epsilon=0.3, label_map={"0": "1", "1": "0"}
+    ),
+    "one class, the others left alone": JobRequest(
+        dataset_id=datasets.READY.id, epsilon=0.3, label_map={"0": "1"}, untargeted="leave"
+    ),
+    "the same bytes every time": JobRequest(
+        dataset_id=datasets.READY.id, epsilon=0.3, seed=7, training_steps=400
+    ),
+    "a part of the images": JobRequest(
+        dataset_id=datasets.READY.id,
+        epsilon=0.3,
+        protected_fraction=ProtectedFraction(fraction=0.8),
+    ),
+    "the paper's generator and victim": JobRequest(
+        dataset_id=datasets.READY.id,
+        epsilon=0.3,
+        recipe="paper-mnist",
+        victims=["paper-mnist-cnn", "small-strided"],
+        training_steps=20_000,
+    ),
+    "a thorough evaluation": JobRequest(
+        dataset_id=datasets.READY.id,
+        epsilon=0.3,
+        evaluation=EvaluationOptions(
+            victims=[
+                EvaluationVictim(victim="paper-mnist-cnn"),
+                EvaluationVictim(victim="resnet-18", epochs=10),
+            ],
+            seeds=[0, 1, 2],
+            countermeasures=["jpeg-10", "adversarial-training"],
+            controls=["random-noise", "class-patterns"],
+        ),
+        metadata={"release": "2026-11"},
     ),
 }
 RUNNING = Job(
@@ -141,7 +194,6 @@ RUNNING = Job(
     label_map=None,
     seed=0,
     budget_seconds=100,
-    training_steps=None,
     estimated_finish_at=datetime.fromisoformat("2026-11-22T10:18:30Z"),
     metrics={"loss": 1.87, "victim_accuracy": 42.5},
     error=None,

@@ -2,14 +2,13 @@
 
 from core import doorbell, lifecycle, steps
 from core.database import transaction
-from core.epsilon import parse_epsilon
 from core.ids import new_id
-from core.label_map import parse_label_map
 from core.settings import Settings
 from core.tables import Job
 from service.datasets.problems import dataset_not_found
 from service.datasets.repository import DatasetRepository
 from service.jobs import problems
+from service.jobs.checks import check
 from service.jobs.repository import PREFIX, JobRepository
 from service.jobs.schemas import JobRequest
 from service.kit.pages import Page
@@ -19,12 +18,8 @@ def create(tenant_id: str, asked: JobRequest, settings: Settings) -> Job:
     """Queue a job.
 
     Raises:
-        Refused: the dataset, epsilon, label map or budget cannot be used.
+        Refused: the dataset is not there or not ready, or a wish cannot be met (see `check`).
     """
-    epsilon = parse_epsilon(asked.epsilon)
-    budget = asked.budget_seconds or settings.default_budget_seconds
-    if budget > settings.max_budget_seconds:
-        raise problems.budget_out_of_range(settings.max_budget_seconds)
     with transaction() as session:
         # Locked, so that it is not deleted between this look and the job's first row.
         dataset = DatasetRepository(session, tenant_id).lock(asked.dataset_id)
@@ -33,16 +28,17 @@ def create(tenant_id: str, asked: JobRequest, settings: Settings) -> Job:
         if dataset.status != lifecycle.READY:
             raise problems.dataset_not_ready(dataset)
         assert dataset.summary is not None
+        checked = check(asked, dataset.summary["classes"], settings)
         job = Job(
             id=new_id(PREFIX),
             tenant_id=tenant_id,
             dataset=dataset,
             status=lifecycle.QUEUED,
-            epsilon=str(epsilon),
-            label_map=parse_label_map(asked.label_map, dataset.summary["classes"]),
+            epsilon=str(checked.epsilon),
+            label_map=checked.label_map,
             seed=asked.seed,
-            budget_seconds=budget,
-            training_steps=asked.training_steps,
+            budget_seconds=checked.budget_seconds,
+            options=checked.options.model_dump(mode="json"),
         )
         JobRepository(session, tenant_id).add(job)
         steps.enqueue(

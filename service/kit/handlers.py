@@ -111,6 +111,8 @@ def field_problems(errors: Sequence[Any], body: Any) -> list[FieldProblem]:
             detail=f"{param or 'body'}: {'; or: '.join(dict.fromkeys(texts))}.",
         )
         for param, texts in messages.items()
+        # Of a field that takes several types, the type that the value has says more than others.
+        if not any(other and other.startswith(f"{param}.") for other in messages)
     ]
 
 

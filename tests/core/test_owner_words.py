@@ -79,6 +79,19 @@ def test_label_map_by_name_by_index_and_by_shift() -> None:
     assert parse_label_map({"cat": "eel", "1": 0, "eel": "1"}, ANIMALS) == [2, 0, 1]
 
 
+def test_label_map_as_a_list_in_label_order() -> None:
+    assert parse_label_map(["eel", 0, "1"], ANIMALS) == [2, 0, 1]
+
+
+def test_a_partial_label_map_leaves_classes_where_they_are() -> None:
+    assert parse_label_map({"cat": "eel"}, ANIMALS, partial=True) == [2, 1, 2]
+    assert parse_label_map(["dog", "dog", 2], ANIMALS, partial=True) == [1, 1, 2]
+    for nothing in ({}, {"cat": "cat"}, [0, 1, 2]):
+        with pytest.raises(Refused) as refused:
+            parse_label_map(nothing, ANIMALS, partial=True)
+        assert refused.value.problem.code == "label_map_identity"
+
+
 def test_a_class_named_like_a_number_wins_over_the_index() -> None:
     assert parse_label_map({"1": "0", "0": "1"}, ["1", "0"]) == [1, 0]
     assert parse_label_map({"1": 1, "0": 0}, ["1", "0"]) == [1, 0]
@@ -98,10 +111,13 @@ def test_a_class_named_like_a_number_wins_over_the_index() -> None:
         ({}, "label_map_incomplete", "label_map"),
         ({"cat": "dog", "0": "eel"}, "label_map_invalid", "label_map.0"),
         ("rotate", "label_map_invalid", "label_map"),
+        (["dog", "eel"], "label_map_incomplete", "label_map"),
+        (["dog", "eel", "eel"], "label_map_identity", "label_map.2"),
+        (["dog", "cow", "cat"], "label_map_unknown_class", "label_map.1"),
     ],
 )
 def test_unusable_label_map_is_refused(
-    label_map: str | dict[str, str | int], code: str, param: str
+    label_map: str | list[str | int] | dict[str, str | int], code: str, param: str
 ) -> None:
     with pytest.raises(Refused) as refused:
         parse_label_map(label_map, ANIMALS)

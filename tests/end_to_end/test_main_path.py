@@ -79,6 +79,22 @@ def test_npz(owner: Owner, digits: Arrays, digits_npz: Json) -> None:
     assert 0 < change <= 76
 
 
+def test_a_set_number_of_steps_gives_the_same_bytes(owner: Owner, digits_npz: Json) -> None:
+    asked = {
+        "epsilon": 0.3,
+        "training_steps": 20,
+        "seed": 3,
+        "evaluation": {"victims": [{"victim": "small-strided", "epochs": 1}]},
+    }
+    digests = []
+    for _ in range(2):
+        job, _ = owner.finish(owner.start(digits_npz, **asked)["id"])
+        assert job["status"] == "succeeded", job["error"]
+        listed = owner.http.get(f"/v1/jobs/{job['id']}/artifacts?kind=protected_dataset").json()
+        digests.append(listed["data"][0]["sha256"])
+    assert digests[0] == digests[1]
+
+
 def test_a_folder_without_a_split_is_protected_whole(
     owner: Owner, folder_zip: Callable[..., Path]
 ) -> None:

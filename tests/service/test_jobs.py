@@ -100,7 +100,56 @@ def test_label_maps_are_told_by_name(
         ("label_map", {"cat": None}, "field_invalid", "label_map.cat"),
         ("label_map", {"cat": True}, "field_invalid", "label_map.cat"),
         ("label_map", 5, "field_invalid", "label_map"),
-        ("label_map", ["dog"], "field_invalid", "label_map"),
+        ("label_map", ["dog"], "label_map_incomplete", "label_map"),
+        ("label_map", ["dog", "owl", "cow"], "label_map_unknown_class", "label_map.2"),
+        ("label_map", ["dog", "owl", None], "field_invalid", "label_map.2"),
+        ("untargeted", "leave", "untargeted_without_label_map", "untargeted"),
+        ("untargeted", "spare", "field_invalid", "untargeted"),
+        ("recipe", "slow", "field_invalid", "recipe"),
+        ("conditioning", "labels", "field_invalid", "conditioning"),
+        ("generator", "u-net", "field_invalid", "generator"),
+        ("victims", ["resnet-19"], "field_invalid", "victims.0"),
+        ("victims", ["random-forest"], "field_invalid", "victims.0"),
+        ("victims", [], "field_invalid", "victims"),
+        ("training_steps", 0, "field_invalid", "training_steps"),
+        ("training_steps", 10**9, "training_steps_out_of_range", "training_steps"),
+        ("protected_fraction", 0.5, "field_invalid", "protected_fraction"),
+        ("protected_fraction", {}, "field_invalid", "protected_fraction"),
+        ("protected_fraction", {"fraction": 0}, "field_invalid", "protected_fraction.fraction"),
+        ("protected_fraction", {"fraction": 1.1}, "field_invalid", "protected_fraction.fraction"),
+        ("protected_fraction", {"classes": []}, "field_invalid", "protected_fraction.classes"),
+        (
+            "protected_fraction",
+            {"classes": ["cow"]},
+            "class_unknown",
+            "protected_fraction.classes.0",
+        ),
+        (
+            "protected_fraction",
+            {"fraction": 1, "classes": [0]},
+            "field_invalid",
+            "protected_fraction",
+        ),
+        ("evaluation", {"victims": ["x"]}, "field_invalid", "evaluation.victims.0"),
+        (
+            "evaluation",
+            {"victims": [{"victim": "vgg-11", "epochs": 0}]},
+            "field_invalid",
+            "evaluation.victims.0.epochs",
+        ),
+        ("evaluation", {"seeds": [1, 1]}, "field_invalid", "evaluation"),
+        ("evaluation", {"seeds": [-1]}, "field_invalid", "evaluation.seeds.0"),
+        (
+            "evaluation",
+            {"countermeasures": ["none"]},
+            "field_invalid",
+            "evaluation.countermeasures.0",
+        ),
+        ("evaluation", {"controls": ["noise"]}, "field_invalid", "evaluation.controls.0"),
+        ("evaluation", {"epochs": 3}, "field_unknown", "evaluation.epochs"),
+        ("metadata", {"release": 7}, "field_invalid", "metadata.release"),
+        ("metadata", {str(i): "x" for i in range(17)}, "field_invalid", "metadata"),
+        ("metadata", {"release": "x" * 513}, "field_invalid", "metadata.release"),
         ("seed", -1, "field_invalid", "seed"),
         ("seed", 2**31, "field_invalid", "seed"),
         ("seed", 1.5, "field_invalid", "seed"),
@@ -108,8 +157,6 @@ def test_label_maps_are_told_by_name(
         ("seed", float("nan"), "field_invalid", "seed"),
         ("budget_seconds", 0, "field_invalid", "budget_seconds"),
         ("budget_seconds", 10**9, "budget_out_of_range", "budget_seconds"),
-        ("training_steps", 0, "field_invalid", "training_steps"),
-        ("training_steps", 10**9, "field_invalid", "training_steps"),
         ("dataset_id", 5, "field_invalid", "dataset_id"),
         ("dataset_id", "ds_" + "0" * 200, "field_invalid", "dataset_id"),
         ("epsilom", 0.3, "field_unknown", "epsilom"),
@@ -130,6 +177,51 @@ def test_what_cannot_be_used_is_refused_by_name(
     )
     problem(response, 422, code, param)
     assert owner.api.get("/v1/jobs").json()["data"] == []
+
+
+def test_everything_that_can_be_asked_for_is_kept_and_told(
+    owner: Owner, ready_dataset: dict[str, Any]
+) -> None:
+    asked = {
+        "dataset_id": ready_dataset["id"],
+        "epsilon": 0.3,
+        "label_map": {"cat": "owl"},
+        "untargeted": "leave",
+        "recipe": "paper-mnist",
+        "training_steps": 40,
+        "conditioning": "label",
+        "generator": "unet",
+        "victims": ["small-strided", "paper-mnist-cnn"],
+        "protected_fraction": {"classes": ["owl", 0]},
+        "evaluation": {
+            "victims": ["random-forest", {"victim": "resnet-18", "epochs": 2}],
+            "seeds": [3, 4],
+            "countermeasures": ["jpeg-10"],
+            "controls": ["class-patterns"],
+        },
+        "metadata": {"release": "2026-11"},
+    }
+    job = owner.api.post("/v1/jobs", json=asked).json()
+    for name in ("untargeted", "recipe", "training_steps", "conditioning", "generator", "victims"):
+        assert job[name] == asked[name]
+    assert job["label_map"] == {"cat": "owl"}
+    assert job["metadata"] == asked["metadata"]
+    assert job["budget_seconds"] is None
+    assert job["protected_fraction"]["classes"] == ["cat", "owl"]
+    assert job["evaluation"]["victims"][1]["epochs"] == 2
+    assert job["evaluation"]["countermeasure_victims"] == 1
+    with transaction() as session:
+        row = session.get_one(Job, job["id"])
+    assert row.label_map == [2, 1, 2]
+    assert row.options["protected_fraction"]["classes"] == [0, 2]
+
+
+def test_a_training_is_measured_in_seconds_or_in_steps(
+    owner: Owner, ready_dataset: dict[str, Any]
+) -> None:
+    asked = {"dataset_id": ready_dataset["id"], "epsilon": 0.3, "budget_seconds": 5}
+    response = owner.api.post("/v1/jobs", json=asked | {"training_steps": 5})
+    problem(response, 422, "training_length_ambiguous", "training_steps")
 
 
 @pytest.mark.parametrize("missing", ["dataset_id", "epsilon"])

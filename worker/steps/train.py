@@ -1,14 +1,13 @@
 """Train the perturbation generator against an imaginary victim (the paper's Algorithm 2)."""
 
-from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from engine import Progress, recipe, train_generator
+from engine import Progress, train_generator
 from worker.context import StepContext
 from worker.files import fetch_canonical, job_of, keep
+from worker.plans import training_plan
 
 # A worker that is being shut down waits for the next state, however recent the last stored one is.
 CHECKPOINT_SECONDS = 10.0
@@ -22,18 +21,7 @@ def run(context: StepContext) -> dict[str, Any]:
     """
     job = job_of(context)
     data = fetch_canonical(context)
-    plan = recipe(
-        "auto",
-        shape=data.summary.image_shape,
-        n_train=len(data.train_labels),
-        num_classes=len(data.summary.classes),
-        epsilon=float(Fraction(job.epsilon)),
-        label_map=tuple(job.label_map) if job.label_map is not None else None,
-        seed=job.seed,
-        budget_seconds=float(job.budget_seconds),
-    )
-    if job.training_steps is not None:
-        plan = replace(plan, steps=job.training_steps)
+    plan = training_plan(job, data.summary)
 
     before = 0.0  # share of the bar for what comes before the first step
 

@@ -1,0 +1,51 @@
+"""The names that owners may ask for: recipes, networks, counter-measures.
+
+The engine has the things themselves. The API must not import it, so the names are written here
+once more; a test holds both lists together.
+"""
+
+from typing import Final, Literal, get_args
+
+Recipe = Literal["auto", "fast", "paper-mnist", "paper-cifar10", "paper-imagenet"]
+Generator = Literal["encoder-decoder", "unet"]
+Conditioning = Literal["none", "label"]
+Untargeted = Literal["confuse", "leave"]
+Augmentation = Literal["none", "crop", "crop-flip"]
+Network = Literal[
+    "paper-mnist-cnn",
+    "paper-mnist-cnn-doubled",
+    "paper-mnist-cnn-halved",
+    "paper-mnist-cnn-plain",
+    "five-conv-cnn",
+    "small-strided",
+    "resnet-8-narrow",
+    "vgg-narrow",
+    "vgg-11",
+    "vgg-13",
+    "vgg-16",
+    "vgg-19",
+    "resnet-18",
+    "resnet-34",
+    "resnet-50",
+    "densenet-121",
+    "densenet-169",
+    "mobilenet-v2",
+    "mobilenet-v3-small",
+]
+Classical = Literal["random-forest", "rbf-svm", "linear-svm"]
+Countermeasure = Literal[
+    "grayscale",
+    "jpeg-50",
+    "jpeg-10",
+    "bit-depth-2",
+    "blur",
+    "cutout",
+    "mixup",
+    "cutmix",
+    "class-mean-subtraction",
+    "orthogonal-projection",
+    "adversarial-training",
+]
+Control = Literal["random-noise", "class-patterns"]
+
+COUNTERMEASURES: Final[tuple[Countermeasure, ...]] = get_args(Countermeasure)

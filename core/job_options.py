@@ -1,0 +1,176 @@
+"""How a job shall be done, as owners write it and as it is stored beside the job.
+
+Every field has a default, which is what a job gets that does not ask for anything else. What can be
+checked without the data is checked here.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+from core.choices import (
+    Augmentation,
+    Classical,
+    Conditioning,
+    Control,
+    Countermeasure,
+    Generator,
+    Network,
+    Recipe,
+    Untargeted,
+)
+
+Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+MetadataKey = Annotated[str, Field(strict=True, min_length=1, max_length=64)]
+MetadataValue = Annotated[str, Field(strict=True, max_length=512)]
+
+
+class _Wish(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProtectedFraction(_Wish):
+    """Which images are protected; the others are published as they are."""
+
+    fraction: Annotated[float, Field(strict=True, gt=0, le=1)] | None = Field(
+        default=None, description="Share of the images. Left out if `classes` says which."
+    )
+    by: Literal["random", "class"] = Field(
+        default="random",
+        description="`random`: each image as likely as any other. `class`: whole classes, until "
+        "the share is as near as it gets. The job's seed decides which.",
+    )
+    classes: list[StrictStr | StrictInt] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=10_000,
+        description="Exactly these classes, by name or by index, and no `fraction`.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.fraction is None) == (self.classes is None):
+            raise ValueError("give either fraction or classes")
+        return self
+
+
+class EvaluationVictim(_Wish):
+    """A classifier to be trained from scratch, and how."""
+
+    victim: Network | Classical = Field(description="Which classifier.")
+    epochs: Annotated[int, Field(strict=True, ge=1, le=200)] | None = Field(
+        default=None, description="Passes over the images. Null: fitted to their number."
+    )
+    augmentation: Augmentation = Field(
+        default="none", description="What is done to images while it learns."
+    )
+
+
+def _by_name(victim: object) -> object:
+    return {"victim": victim} if isinstance(victim, str) else victim
+
+
+Victim = Annotated[
+    EvaluationVictim,
+    BeforeValidator(_by_name, json_schema_input_type=Network | Classical | EvaluationVictim),
+]
+
+
+class EvaluationOptions(_Wish):
+    """What is tried to learn from the protected images, and from the clean ones beside."""
+
+    victims: list[Victim] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8,
+        description="Classifiers, by name or with their training; the first one gives the plain "
+        "headline. Null: one that fits the images.",
+    )
+    seeds: list[Seed] = Field(
+        default=[0],
+        min_length=1,
+        max_length=10,
+        description="Every training is done once with each.",
+    )
+    countermeasures: list[Countermeasure] = Field(
+        default=[],
+        max_length=20,
+        description="What a learner would try against the protection. Those that mean nothing for "
+        "the images are left out, and the evaluation says so.",
+    )
+    countermeasure_victims: Annotated[int, Field(strict=True, ge=1, le=8)] = Field(
+        default=1, description="How many of the victims, from the first, try counter-measures."
+    )
+    controls: list[Control] = Field(
+        default=[],
+        max_length=2,
+        description="Perturbations of the same bound that cost nothing, for comparison.",
+    )
+    clean_under_countermeasures: bool = Field(
+        default=False, description="Train on the clean images with every counter-measure too."
+    )
+    controls_under_countermeasures: bool = Field(
+        default=False, description="Train on the controls with every counter-measure too."
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for name in ("victims", "seeds", "countermeasures", "controls"):
+            values = getattr(self, name) or []
+            if len({repr(value) for value in values}) < len(values):
+                raise ValueError(f"{name} names something twice")
+        return self
+
+
+class JobOptions(_Wish):
+    """How a dataset is protected and what is measured then."""
+
+    untargeted: Untargeted | None = Field(
+        default=None,
+        description="With a label map: what becomes of classes that it leaves out or sends to "
+        "themselves. `confuse`: they shall be mistaken for anything but themselves. `leave`: they "
+        "stay learnable. Null: the map must send every class to another.",
+    )
+    recipe: Recipe = Field(
+        default="auto",
+        description="How the generator is trained. `auto` fits itself to the data. The paper's "
+        "decide everything but the length: for the paper's own, give `training_steps` worth 500 "
+        "passes over the images.",
+    )
+    training_steps: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+        default=None,
+        description="Train for so many steps, however long they take, instead of for a budget: "
+        "the same job then gives the same bytes on the same machine.",
+    )
+    conditioning: Conditioning | None = Field(
+        default=None,
+        description="`label`: the generator is told each image's class, which protects sooner. "
+        "`none`: it needs no labels later. Null: the recipe's.",
+    )
+    generator: Generator | None = Field(
+        default=None, description="The generator's architecture. Null: the recipe's."
+    )
+    victims: list[Network] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8,
+        description="Imaginary victims that the generator is trained against, in turns. Null: the "
+        "recipe's.",
+    )
+    protected_fraction: ProtectedFraction | None = Field(
+        default=None, description="Protect only a part. Null: every image."
+    )
+    evaluation: EvaluationOptions = Field(
+        default=EvaluationOptions(), description="What is measured afterwards."
+    )
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] = Field(
+        default={}, description="Your own notes: up to 16 names with texts, returned as they are."
+    )

@@ -1,0 +1,33 @@
+"""The names that the API takes are those that the engine has."""
+
+from typing import Any, get_args
+
+import pytest
+
+from core import choices
+from engine.evaluation.augmentation import AUGMENTATIONS
+from engine.evaluation.countermeasures import COUNTERMEASURES
+from engine.evaluation.evaluation_plan import CONTROLS
+from engine.generators import GENERATORS
+from engine.plan import Conditioning, Untargeted
+from engine.recipes import RECIPES
+from engine.victims import VICTIMS
+from engine.victims.classical import CLASSICAL
+
+
+@pytest.mark.parametrize(
+    ("choice", "registry"),
+    [
+        (choices.Recipe, RECIPES),
+        (choices.Generator, GENERATORS),
+        (choices.Conditioning, get_args(Conditioning)),
+        (choices.Untargeted, get_args(Untargeted)),
+        (choices.Augmentation, AUGMENTATIONS),
+        (choices.Network, VICTIMS),
+        (choices.Classical, CLASSICAL),
+        (choices.Countermeasure, COUNTERMEASURES),
+        (choices.Control, CONTROLS),
+    ],
+)
+def test_the_same_names_in_the_same_order(choice: Any, registry: Any) -> None:
+    assert list(get_args(choice)) == list(registry)
