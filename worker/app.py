@@ -10,6 +10,7 @@ from celery.signals import worker_process_init, worker_shutting_down
 
 from core.doorbell import LOOK, celery_app
 from core.settings import get_settings
+from worker import heartbeat
 from worker.supervisor import work_off
 
 app = celery_app()
@@ -23,6 +24,7 @@ def drain_file(celery_pid: int) -> Path:
 @app.task(name=LOOK)
 def look(pool: str) -> None:
     """Work until nothing waits in `pool`, or until the worker is asked to stop."""
+    heartbeat.beat()
     work_off(pool, draining=drain_file(os.getppid()).exists)
 
 

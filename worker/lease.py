@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core import steps
 from core.database import transaction
 from core.settings import get_settings
+from worker import heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Lease:
     def _beat(self) -> None:
         settings = get_settings()
         while not self._stop.wait(settings.heartbeat_seconds):
+            heartbeat.beat()
             try:
                 with transaction() as session:
                     steps.renew(session, self.claim, settings.lease_seconds)

@@ -5,6 +5,7 @@ import logging
 import os
 
 from core.doorbell import POOLS, ring
+from worker import heartbeat
 from worker.app import app, drain_file
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,7 @@ def main() -> None:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     drain_file(os.getpid()).unlink(missing_ok=True)
+    heartbeat.begin(pool)
     ring(pool)  # steps may have been waiting since before this worker came
     try:
         app.worker_main(
@@ -33,6 +35,7 @@ def main() -> None:
             ]
         )
     finally:
+        heartbeat.end()
         drain_file(os.getpid()).unlink(missing_ok=True)
 
 

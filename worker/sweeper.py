@@ -19,7 +19,7 @@ from core.object_store import ObjectStore, job_prefix
 from core.problem import Problem
 from core.settings import Settings, get_settings
 from core.tables import Job
-from worker import flow
+from worker import flow, heartbeat
 from worker.purge import purge_datasets, purge_jobs
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ CONCERNS: tuple[Callable[[Settings], None], ...] = (
 def sweep(settings: Settings) -> None:
     """Look after every concern once; one that fails does not keep the others from their turn."""
     for concern in CONCERNS:
+        heartbeat.beat()
         try:
             concern(settings)
         except SQLAlchemyError as error:
@@ -91,8 +92,10 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     settings = get_settings()
+    heartbeat.begin(heartbeat.SWEEPER)
     while not stop.wait(settings.sweep_seconds):
         sweep(settings)
+    heartbeat.end()
 
 
 if __name__ == "__main__":
