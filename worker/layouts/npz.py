@@ -268,10 +268,10 @@ def _check_label_header(info: ArrayInfo, images: ArrayInfo) -> None:
             "labels become so by y.argmax(axis=1), (N, 1) by y.ravel().",
             info.name,
         )
-    if info.shape[0] != images.shape[0]:
+    if info.shape != images.shape[:1]:
         raise BadDataset(
             "label_count_mismatch",
-            f"There are {info.shape[0]:,} labels for {images.shape[0]:,} images in {images.name}. "
-            "Give every image one label.",
+            f"There are {info.shape[0]:,} labels for the images of {images.name}, whose shape is "
+            f"{images.shape}. Give every image one label.",
             info.name,
         )
