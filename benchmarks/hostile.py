@@ -2,8 +2,8 @@
 
     python -m benchmarks.hostile [--json] [--only WORD] [--limit N]
 
-Starts the whole stack, builds every file of `tests/worker/layouts/bad_files.py` and uploads them one
-by one. Figures:
+Starts the whole stack, builds every file of `tests/worker/layouts/bad_files.py` and uploads them
+one by one. Figures:
 
     files            uploads that were sent
     rejected         answered by 4xx problem+json with the code and the member that were expected
