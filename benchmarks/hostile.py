@@ -38,6 +38,7 @@ from core.object_store import ObjectStore
 from core.settings import MIB, Settings
 from tests.worker.layouts.bad_files import BAD_FILES, BadFile
 
+HEARTBEATS = "heartbeats"  # the folder in which running workers say that they are alive
 WATCHED = ("api", "worker-ingest")
 
 
@@ -136,7 +137,8 @@ def leftovers(stack: StackInfo, api: httpx2.Client) -> list[str]:
         unfinished = store.client.list_multipart_uploads(Bucket=store.bucket).get("Uploads", [])
         found += [upload["Key"] for upload in unfinished]
     scratch = Path(stack.environment["UNLEARNABLE_SCRATCH_DIR"])
-    return found + [str(path) for path in scratch.rglob("*") if path.is_file()]
+    working = [path for path in scratch.rglob("*") if path.is_file()]
+    return found + [str(path) for path in working if path.parent.name != HEARTBEATS]
 
 
 def measure(names: list[str]) -> dict[str, Any]:
