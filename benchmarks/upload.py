@@ -149,21 +149,14 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def measure(size: int, folder: Path) -> dict[str, Any]:
-    """Upload through the API, and with boto3 before and after that, and compare."""
-    path = folder / "bytes"
-    sha256 = generate(path, size)
-    limit = {"UNLEARNABLE_MAX_UPLOAD_BYTES": str(size)}
-    with running_servers(folder / "data") as environment:
-        os.environ.update(environment | limit)
-        store = ObjectStore.from_settings(get_settings())
-        with transaction() as session:
-            key = api_keys.create(session, "benchmark", "benchmark")
-        with running_api(environment | limit, folder / "api.log") as (port, pid):
-            first = with_boto3(store, path)
-            with Memory(pid) as memory:
-                seconds, warm = through_api(port, key, path, sha256, memory)
-            second = with_boto3(store, path)
+def compare(
+    store: ObjectStore, port: int, key: str, path: Path, sha256: str, memory: Memory
+) -> dict[str, Any]:
+    """Upload a file through the API, and with boto3 before and after that."""
+    size = path.stat().st_size
+    first = with_boto3(store, path)
+    seconds, warm = through_api(port, key, path, sha256, memory)
+    second = with_boto3(store, path)
     return {
         "size_bytes": size,
         "ratio_to_boto3": round((first + second) / 2 / seconds, 3),
@@ -172,6 +165,23 @@ def measure(size: int, folder: Path) -> dict[str, Any]:
         "api_mb_per_second": round(size / MIB / seconds, 1),
         "boto3_mb_per_second": [round(size / MIB / taken, 1) for taken in (first, second)],
     }
+
+
+def measure(size: int, folder: Path) -> dict[str, Any]:
+    """Start everything and compare one upload of `size` bytes."""
+    path = folder / "bytes"
+    sha256 = generate(path, size)
+    limit = {"UNLEARNABLE_MAX_UPLOAD_BYTES": str(size)}
+    with running_servers(folder / "data") as environment:
+        os.environ.update(environment | limit)
+        store = ObjectStore.from_settings(get_settings())
+        with transaction() as session:
+            key = api_keys.create(session, "benchmark", "benchmark")
+        with (
+            running_api(environment | limit, folder / "api.log") as (port, pid),
+            Memory(pid) as memory,
+        ):
+            return compare(store, port, key, path, sha256, memory)
 
 
 def main() -> None:

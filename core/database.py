@@ -1,15 +1,19 @@
 """The engine, the sessions and the migrations. One driver, psycopg 3, for every process."""
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import InterfaceError, OperationalError
+import psycopg
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.settings import get_settings
 
@@ -17,13 +21,13 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+IDLE_SECONDS = 1.0
 
 
 @functools.cache
 def _sessions(url: str) -> sessionmaker[Session]:
     engine = create_engine(
         url,
-        pool_pre_ping=True,  # a database that was restarted costs one retry, not one request
         pool_size=10,
         max_overflow=30,
         hide_parameters=True,  # errors end in logs, where names and digests of keys must not be
@@ -36,7 +40,34 @@ def _sessions(url: str) -> sessionmaker[Session]:
             "tcp_user_timeout": 20_000,
         },
     )
+    _ping_when_idle(engine)
     return sessionmaker(engine, expire_on_commit=False)
+
+
+@functools.cache
+def _readers(url: str) -> sessionmaker[Session]:
+    engine = _sessions(url).kw["bind"].execution_options(isolation_level="AUTOCOMMIT")
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def _ping_when_idle(engine: Engine) -> None:
+    """A database that was restarted costs one retry, not one request.
+
+    `pool_pre_ping` asks before every use, also of a connection that answered a moment ago.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def note_use(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        entry.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ping(connection: DBAPIConnection, entry: ConnectionPoolEntry, _: object) -> None:
+        if time.monotonic() - entry.info.get("used_at", math.inf) < IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise DisconnectionError from error
 
 
 def get_engine() -> Engine:
@@ -50,6 +81,16 @@ def get_engine() -> Engine:
 def transaction() -> Iterator[Session]:
     """A session that commits at the end of the block, and rolls back if it raises."""
     with _sessions(get_settings().database_url).begin() as session:
+        yield session
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session for single statements, each its own transaction: no round trips to begin and end.
+
+    What two statements find may differ; whoever needs them to agree takes `transaction`.
+    """
+    with _readers(get_settings().database_url)() as session:
         yield session
 
 

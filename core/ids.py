@@ -8,9 +8,15 @@ _RANDOM_BITS = 80
 LENGTH = 26
 
 
-def new_id(prefix: str) -> str:
-    """A new identifier such as `job_01k9...`: 48 bits of milliseconds, then 80 random bits."""
-    value = (time.time_ns() // 1_000_000 << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+def new_id(prefix: str, milliseconds: int | None = None) -> str:
+    """A new identifier such as `job_01k9...`: 48 bits of milliseconds, then 80 random bits.
+
+    Args:
+        milliseconds: since 1970, of what is older than now.
+    """
+    if milliseconds is None:
+        milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
     digits = []
     for _ in range(LENGTH):
         value, digit = divmod(value, 32)

@@ -95,7 +95,8 @@ class Job(Base):
     progress: Mapped[float] = mapped_column(default=0.0)
     metrics: Mapped[JSON] = mapped_column(default=dict)
     estimated_finish_at: Mapped[datetime | None]
-    evaluation: Mapped[JSON | None]
+    # Kilobytes that polling and lists have no use for: loaded by whoever undefers it.
+    evaluation: Mapped[JSON | None] = mapped_column(deferred=True)
     error: Mapped[JSON | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]

@@ -125,7 +125,7 @@ async def create_dataset(
     key = service.upload_key(caller.tenant_id, dataset_id)
     uploads: Gate = request.app.state.uploads
     with uploads.enter():
-        received = await receive(request, store, key, settings.max_upload_bytes)
+        received = await receive(request, uploads, store, key, settings.max_upload_bytes)
         row = await run_in_threadpool(
             service.register, caller.tenant_id, dataset_id, received, store
         )

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from starlette.concurrency import run_in_threadpool
 
 from core import doorbell, lifecycle, steps
-from core.database import transaction
+from core.database import reading, transaction
 from core.object_store import ObjectStore, dataset_prefix
 from core.problem import Refused
 from core.tables import Dataset
@@ -103,7 +103,7 @@ def get(tenant_id: str, dataset_id: str) -> Dataset:
     Raises:
         Refused: `dataset_not_found`.
     """
-    with transaction() as session:
+    with reading() as session:
         dataset = DatasetRepository(session, tenant_id).get(dataset_id)
     if dataset is None:
         raise problems.dataset_not_found()
@@ -112,7 +112,7 @@ def get(tenant_id: str, dataset_id: str) -> Dataset:
 
 def page_of(tenant_id: str, page: Page) -> tuple[list[Dataset], bool]:
     """A page of the tenant's datasets, and whether more follow."""
-    with transaction() as session:
+    with reading() as session:
         return DatasetRepository(session, tenant_id).page(page)
 
 

@@ -18,8 +18,10 @@ from service.kit.part_writer import PartWriter, Written
 
 # What the form's boundaries, headers and other fields may add to the file.
 FORM_BYTES = MIB
-# Each upload holds up to 32 MiB in memory; this bounds what all of them hold.
-MAX_CONCURRENT = 32
+# Each upload holds a part that fills, and all of them together those that are on their way to the
+# store: (64 + 12) * 8 MiB at the most.
+MAX_CONCURRENT = 64
+MAX_UNDERWAY = 12
 LEAVE_SECONDS = 4.0
 
 log = logging.getLogger(__name__)
@@ -34,9 +36,13 @@ class Received:
 
 
 class Gate:
-    """Lets a limited number of uploads in at a time. For one event loop."""
+    """Lets a limited number of uploads in at a time. For one event loop.
+
+    `permits` are for the parts that they send to the store.
+    """
 
     def __init__(self, limit: int = MAX_CONCURRENT) -> None:
+        self.permits = asyncio.Semaphore(MAX_UNDERWAY)
         self._limit = limit
         self._inside = 0
         self._empty = asyncio.Event()
@@ -68,7 +74,9 @@ class Gate:
             log.warning("%d uploads did not end in time", self._inside)
 
 
-async def receive(request: Request, store: ObjectStore, key: str, max_bytes: int) -> Received:
+async def receive(
+    request: Request, gate: Gate, store: ObjectStore, key: str, max_bytes: int
+) -> Received:
     """Stream the form of a request into the object `key`; on any error nothing remains.
 
     Raises:
@@ -78,7 +86,7 @@ async def receive(request: Request, store: ObjectStore, key: str, max_bytes: int
     declared = declared_length(request.scope)
     if declared is not None and declared > max_bytes + FORM_BYTES:
         raise problems.upload_too_large(max_bytes)
-    writer = PartWriter(store, key, "application/octet-stream")
+    writer = PartWriter(store, key, "application/octet-stream", gate.permits)
     try:
         seen = 0
         async for chunk in request.stream():

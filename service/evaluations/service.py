@@ -32,7 +32,7 @@ def of_job(tenant_id: str, job_id: str) -> Job:
     Raises:
         Refused: `job_not_found` or `evaluation_not_ready`.
     """
-    job = jobs.get(tenant_id, job_id)
+    job = jobs.get(tenant_id, job_id, with_evaluation=True)
     if job.evaluation is None:
         raise not_ready(job)
     return job

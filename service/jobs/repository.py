@@ -1,9 +1,9 @@
 """Every query on jobs, each for one tenant."""
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, undefer
 
-from core.tables import Job
+from core.tables import Dataset, Job
 from service.kit.ids import could_be
 from service.kit.pages import Page, fetch_page
 
@@ -16,17 +16,24 @@ class JobRepository:
     def __init__(self, session: Session, tenant_id: str) -> None:
         self._session = session
         self._tenant_id = tenant_id
-        self._mine = select(Job).where(Job.tenant_id == tenant_id).options(joinedload(Job.dataset))
+        self._mine = (
+            select(Job)
+            .where(Job.tenant_id == tenant_id)
+            .options(joinedload(Job.dataset).load_only(Dataset.summary))
+        )
 
     def add(self, job: Job) -> None:
         assert job.tenant_id == self._tenant_id
         self._session.add(job)
         self._session.flush()
 
-    def get(self, job_id: str) -> Job | None:
+    def get(self, job_id: str, *, with_evaluation: bool = False) -> Job | None:
         if not could_be(job_id, PREFIX):
             return None
-        return self._session.scalars(self._mine.where(Job.id == job_id)).one_or_none()
+        query = self._mine.where(Job.id == job_id)
+        if with_evaluation:
+            query = query.options(undefer(Job.evaluation))
+        return self._session.scalars(query).one_or_none()
 
     def lock(self, job_id: str) -> Job | None:
         """The job, which nobody else changes until the transaction ends."""

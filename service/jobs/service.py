@@ -1,7 +1,7 @@
 """Checking what a job asks for, and what may be done to it."""
 
 from core import doorbell, lifecycle, steps
-from core.database import transaction
+from core.database import reading, transaction
 from core.ids import new_id
 from core.settings import Settings
 from core.tables import Job
@@ -54,14 +54,14 @@ def create(tenant_id: str, asked: JobRequest, settings: Settings) -> Job:
     return job
 
 
-def get(tenant_id: str, job_id: str) -> Job:
-    """One job.
+def get(tenant_id: str, job_id: str, *, with_evaluation: bool = False) -> Job:
+    """One job; its evaluation is read only `with_evaluation`.
 
     Raises:
         Refused: `job_not_found`.
     """
-    with transaction() as session:
-        job = JobRepository(session, tenant_id).get(job_id)
+    with reading() as session:
+        job = JobRepository(session, tenant_id).get(job_id, with_evaluation=with_evaluation)
     if job is None:
         raise problems.job_not_found()
     return job
@@ -69,7 +69,7 @@ def get(tenant_id: str, job_id: str) -> Job:
 
 def page_of(tenant_id: str, page: Page) -> tuple[list[Job], bool]:
     """A page of the tenant's jobs, and whether more follow."""
-    with transaction() as session:
+    with reading() as session:
         return JobRepository(session, tenant_id).page(page)
 
 

@@ -7,7 +7,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from core import api_keys
 from core.api_keys import Caller
-from core.database import transaction
+from core.database import reading
 from service.kit.problems import Refusal
 
 _bearer = HTTPBearer(
@@ -47,7 +47,7 @@ def authenticate(
     """
     if credentials is None:
         raise missing()
-    with transaction() as session:
+    with reading() as session:
         caller = api_keys.find(session, credentials.credentials)
     if caller is None:
         raise invalid()

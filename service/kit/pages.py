@@ -21,7 +21,7 @@ class Page(BaseModel):
     after: str | None
 
 
-def _page(
+async def _page(
     limit: Annotated[int, Query(ge=1, le=100, description="How many, from 1 to 100.")] = 20,
     after: Annotated[
         str | None,

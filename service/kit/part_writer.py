@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from core.object_store import PART_BYTES, MultipartUpload, ObjectStore
 
-# Parts in memory, the one that fills included: several on their way keep the store busy.
-PARTS = 4
+# Several parts of one object on their way keep the store busy.
+UNDERWAY = 3
 
 log = logging.getLogger(__name__)
 
@@ -29,35 +29,40 @@ class Written:
 
 @dataclass
 class _Part:
-    """A part on its way: both the store and the hash read its buffer."""
+    """A part on its way: both the store and the hash read its bytes."""
 
-    buffer: bytearray
-    stored: asyncio.Task[None]
     hashed: asyncio.Task[None]
+    done: asyncio.Task[None]
 
 
 class PartWriter:
     """While some parts are on their way to the store, the next one fills.
 
     Nothing is visible in the store before `finish`. Whoever does not finish must `discard`.
+
+    Args:
+        permits: how many parts of all writers may be on their way. A writer waits for one with a
+            full part, so each holds at most that one beside those: slow senders hold up nobody.
     """
 
-    def __init__(self, store: ObjectStore, key: str, content_type: str) -> None:
+    def __init__(
+        self, store: ObjectStore, key: str, content_type: str, permits: asyncio.Semaphore
+    ) -> None:
         self.size = 0
         self._store = store
         self._key = key
         self._content_type = content_type
+        self._permits = permits
         self._opening: asyncio.Task[MultipartUpload] | None = None
         self._completing = False
         self._hash = hashlib.sha256()
-        # The pages of a fresh buffer cost memory only once written: small uploads are cheap.
-        self._filling = bytearray(PART_BYTES)
+        self._filling = _fresh()
         self._filled = 0
         self._count = 0
         self._underway: deque[_Part] = deque()
 
     async def write(self, data: memoryview) -> None:
-        """Take the next bytes; waits while all `PARTS` are full."""
+        """Take the next bytes; waits while a full part may not be sent."""
         while data:
             count = min(len(data), PART_BYTES - self._filled)
             memoryview(self._filling)[self._filled : self._filled + count] = data[:count]
@@ -65,8 +70,8 @@ class PartWriter:
             self.size += count
             data = data[count:]
             if self._filled == PART_BYTES:
-                self._filling = await self._send(self._filling)
-                self._filled = 0
+                await self._send(self._filling)
+                self._filling, self._filled = _fresh(), 0
 
     async def finish(self) -> Written:
         """Store the rest and make the object visible."""
@@ -84,7 +89,7 @@ class PartWriter:
         if self._opening is None:
             return
         # A part that arrived after the abort would stay in the store.
-        tasks = [task for part in self._underway for task in (part.stored, part.hashed)]
+        tasks = [task for part in self._underway for task in (part.hashed, part.done)]
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.wait({self._opening})
         if self._opening.exception() is not None:
@@ -100,37 +105,42 @@ class PartWriter:
         except (BotoCoreError, ClientError) as error:
             log.warning("an unfinished upload may stay in the store: %s", type(error).__name__)
 
-    async def _send(self, buffer: bytearray) -> bytearray:
-        """Put a part on its way, and return a buffer for the next one."""
+    async def _send(self, buffer: bytearray) -> None:
+        """Put a part on its way, once few enough are."""
         if self._opening is None:
             self._opening = asyncio.create_task(
                 run_in_threadpool(self._store.multipart, self._key, self._content_type)
             )
         upload = await asyncio.shield(self._opening)
+        if len(self._underway) == UNDERWAY:
+            await self._arrived()
+        await self._permits.acquire()
         self._count += 1
         before = self._underway[-1].hashed if self._underway else None
-        self._underway.append(
-            _Part(
-                buffer,
-                stored=asyncio.create_task(
-                    run_in_threadpool(upload.write_part, self._count, buffer)
-                ),
-                hashed=asyncio.create_task(self._hash_after(before, buffer)),
-            )
-        )
-        if len(self._underway) < PARTS:
-            return bytearray(PART_BYTES)
-        return await self._arrived()
+        hashed = asyncio.create_task(self._hash_after(before, buffer))
+        done = asyncio.create_task(self._carry(upload, self._count, buffer, hashed))
+        self._underway.append(_Part(hashed, done))
 
     async def _hash_after(self, before: asyncio.Task[None] | None, buffer: bytearray) -> None:
         if before is not None:
             await before
         await run_in_threadpool(self._hash.update, buffer)
 
-    async def _arrived(self) -> bytearray:
-        """Wait for the oldest part on its way, raise what went wrong with it, free its buffer."""
-        part = self._underway[0]
-        await asyncio.shield(part.hashed)
-        await asyncio.shield(part.stored)
+    async def _carry(
+        self, upload: MultipartUpload, number: int, buffer: bytearray, hashed: asyncio.Task[None]
+    ) -> None:
+        try:
+            await run_in_threadpool(upload.write_part, number, buffer)
+            await hashed
+        finally:
+            self._permits.release()
+
+    async def _arrived(self) -> None:
+        """Wait for the oldest part on its way, and raise what went wrong with it."""
+        await asyncio.shield(self._underway[0].done)
         self._underway.popleft()
-        return part.buffer
+
+
+def _fresh() -> bytearray:
+    """Room for a part. Its pages cost memory only once written: small uploads are cheap."""
+    return bytearray(PART_BYTES)

@@ -8,11 +8,11 @@ from core.object_store import ObjectStore
 from core.settings import Settings
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     return cast(Settings, request.app.state.settings)
 
 
-def _store(request: Request) -> ObjectStore:
+async def _store(request: Request) -> ObjectStore:
     return cast(ObjectStore, request.app.state.store)
 
 
