@@ -5,6 +5,7 @@ needs both a job's row and rows of its steps locks the job first: in any other o
 could wait for each other.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -90,6 +91,7 @@ def change_job(session: Session, job: Job, status: str, error: Problem | None = 
     if status not in JOB_CHANGES[job.status]:
         raise IllegalChange(f"job {job.id}: {job.status} -> {status}")
     job.status = status
+    _stamp(job, status)
     if error:
         job.error = error.to_json()
     if status == RUNNING:
@@ -106,10 +108,15 @@ def change_job(session: Session, job: Job, status: str, error: Problem | None = 
     record(session, job.tenant_id, job.id, f"job.{status}", code=error and error.code)
 
 
+def _stamp(job: Job, entered: str) -> None:
+    job.timestamps = {**job.timestamps, entered: datetime.now(UTC).isoformat()}
+
+
 def enter_phase(session: Session, job: Job, phase: str) -> None:
     """Say what a running job is doing now."""
     if job.phase != phase:
         job.phase = phase
+        _stamp(job, phase)
         record(session, job.tenant_id, job.id, "job.phase", phase=phase)
 
 

@@ -102,6 +102,8 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     cancel_requested_at: Mapped[datetime | None]
+    # When it last entered each state and phase, in ISO 8601.
+    timestamps: Mapped[JSON] = mapped_column(default=dict, server_default=text("'{}'"))
     purged_at: Mapped[datetime | None]
 
     dataset: Mapped[Dataset] = relationship(lazy="raise")
@@ -162,10 +164,41 @@ class Event(Base):
     """What happened to a dataset or a job, written in the transaction that made it so."""
 
     __tablename__ = "events"
+    __table_args__ = (Index("ix_events_subject_id_id", "subject_id", "id"),)
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
-    subject_id: Mapped[str] = mapped_column(index=True)
+    subject_id: Mapped[str]
     type: Mapped[str]
     data: Mapped[JSON] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class MetricPoint(Base):
+    """What a step of a job measured at one moment; the longer it runs, the farther apart."""
+
+    __tablename__ = "metric_points"
+    __table_args__ = (Index("ix_metric_points_job_id_id", "job_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    phase: Mapped[str]
+    # Which of several victims that are trained side by side: victim, seed and side.
+    source: Mapped[JSON] = mapped_column(default=dict)
+    metrics: Mapped[JSON]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class IdempotencyKey(Base):
+    """A POST that was sent with an `Idempotency-Key`, and its answer once there is one."""
+
+    __tablename__ = "idempotency_keys"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    status: Mapped[int | None]
+    headers: Mapped[JSON | None]
+    body: Mapped[bytes | None]

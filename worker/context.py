@@ -19,6 +19,10 @@ from worker.faults import DATABASE_AWAY, STORE_AWAY
 log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.5
+# Metrics are kept once a second at first, later each time that the step has run this much longer:
+# some hundred points, however long it takes.
+KEEP_SECONDS = 1.0
+KEEP_SHARE = 0.01
 DRAIN_SECONDS = 15.0  # how long a draining step waits for its next checkpoint
 
 
@@ -42,6 +46,8 @@ class StepContext:
         self.scratch = scratch
         self._drain_at: float | None = None
         self._reported_at = 0.0
+        self._started_at = time.monotonic()
+        self._kept_at = 0.0
         self._checkpointed_at = time.monotonic()
         self._checkpoint_key = claim.checkpoint_key
 
@@ -77,14 +83,17 @@ class StepContext:
         if now - self._reported_at < REPORT_SECONDS and fraction < 1:
             return
         self._reported_at = now
+        keep = now - self._kept_at >= max(KEEP_SECONDS, KEEP_SHARE * (now - self._started_at))
         try:
             with transaction() as session:
                 cancel = flow.note_progress(
-                    session, self.claim, min(max(fraction, 0.0), 1.0), metrics
+                    session, self.claim, min(max(fraction, 0.0), 1.0), metrics, keep=keep
                 )
         except DATABASE_AWAY as error:
             log.warning("%s: progress not written: %s", self.claim.step_id, type(error).__name__)
             return
+        if keep:
+            self._kept_at = now
         if cancel:
             raise Cancelled
 

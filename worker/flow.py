@@ -18,7 +18,7 @@ from core import lifecycle, steps
 from core.doorbell import COMPUTE
 from core.ids import new_id
 from core.problem import Problem
-from core.tables import Artifact, Dataset, Job, Step
+from core.tables import Artifact, Dataset, Job, MetricPoint, Step
 
 INGEST, TRAIN, PROTECT, EVALUATE, REPORT = "ingest", "train", "protect", "evaluate", "report"
 
@@ -28,6 +28,8 @@ PHASES = {
     EVALUATE: "evaluating",
     REPORT: "evaluating",
 }
+# What in the payload of a step tells its metrics from those of the steps beside it.
+SOURCE = ("victim", "seed", "side")
 # Which part of a job's progress bar each kind of step fills.
 SHARES = {TRAIN: 0.64, PROTECT: 0.04, EVALUATE: 0.30, REPORT: 0.02}
 
@@ -132,9 +134,17 @@ def end_cancelled(session: Session, job_id: str) -> bool:
 
 
 def note_progress(
-    session: Session, claim: steps.Claim, fraction: float, metrics: dict[str, Any]
+    session: Session,
+    claim: steps.Claim,
+    fraction: float,
+    metrics: dict[str, Any],
+    *,
+    keep: bool = False,
 ) -> bool:
     """Write a step's progress and its job's. Returns True if the job shall be cancelled.
+
+    Args:
+        keep: whether the metrics also become a point of the job's series.
 
     Raises:
         steps.LeaseLost: the step is not this worker's any more.
@@ -150,6 +160,17 @@ def note_progress(
         if not isinstance(value, float) or math.isfinite(value)  # JSON knows no others
     }
     job.metrics = {**job.metrics, **finite}
+    if keep and finite:
+        source = {name: claim.payload[name] for name in SOURCE if name in claim.payload}
+        session.add(
+            MetricPoint(
+                tenant_id=job.tenant_id,
+                job_id=job.id,
+                phase=PHASES[claim.kind],
+                source=source,
+                metrics=finite,
+            )
+        )
     # A step that is taken up again starts at its checkpoint; the bar stays where it was.
     job.progress = max(job.progress, _progress(session, job))
     now = datetime.now(UTC)

@@ -11,7 +11,7 @@ from core.doorbell import COMPUTE
 from core.ids import new_id
 from core.problem import Problem
 from core.settings import Settings
-from core.tables import Artifact, Dataset, Event, Job, Step, Tenant
+from core.tables import Artifact, Dataset, Event, Job, MetricPoint, Step, Tenant
 from worker import flow
 
 EVALUATIONS = [
@@ -244,6 +244,29 @@ def test_a_metric_that_is_no_number_is_left_out(dataset: Dataset) -> None:
     assert job_of(job_id).metrics == {"outer": 1.5}
     with transaction() as session:
         flow.fail(session, claim, Problem("x", "y"))
+
+
+def test_a_series_keeps_the_points_that_it_shall(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    claim = take(job_id)
+    for loss, keep in ((2.0, True), (1.5, False), (float("nan"), True), (1.0, True)):
+        with transaction() as session:
+            flow.note_progress(session, claim, 0.5, {"loss": loss}, keep=keep)
+    with transaction() as session:
+        points = session.scalars(select(MetricPoint).where(MetricPoint.job_id == job_id)).all()
+    assert [(point.phase, point.metrics) for point in points] == [
+        ("training", {"loss": 2.0}),
+        ("training", {"loss": 1.0}),
+    ]
+
+
+def test_a_job_tells_when_it_entered_each_state_and_phase(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    take(job_id)
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+    entered = job_of(job_id).timestamps
+    assert sorted(entered, key=lambda name: entered[name]) == ["running", "training", "cancelling"]
 
 
 def test_a_result_that_comes_after_the_cancellation_starts_nothing(dataset: Dataset) -> None:
