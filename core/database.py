@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 from sqlalchemy import Engine, create_engine, event
@@ -20,6 +20,7 @@ from core.settings import get_settings
 if TYPE_CHECKING:
     from alembic.config import Config
 
+T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 IDLE_SECONDS = 1.0
 
@@ -94,7 +95,7 @@ def reading() -> Iterator[Session]:
         yield session
 
 
-def write_patiently(write: Callable[[Session], None], seconds: float) -> None:
+def write_patiently(write: Callable[[Session], T], seconds: float) -> T:
     """Run `write` in a transaction, and again for `seconds` while the database is away.
 
     `write` must be safe to run twice: a commit whose answer was lost may have happened.
@@ -103,8 +104,7 @@ def write_patiently(write: Callable[[Session], None], seconds: float) -> None:
     while True:
         try:
             with transaction() as session:
-                write(session)
-            return
+                return write(session)
         except (OperationalError, InterfaceError):
             if time.monotonic() > deadline:
                 raise
