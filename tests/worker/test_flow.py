@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.orm import undefer
 
 from core import lifecycle, steps
 from core.database import transaction
@@ -111,7 +112,7 @@ def do(job_id: str) -> str:
 
 def job_of(job_id: str) -> Job:
     with transaction() as session:
-        return session.get_one(Job, job_id)
+        return session.get_one(Job, job_id, options=[undefer(Job.evaluation)])
 
 
 def events_of(job_id: str) -> list[str]:
