@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from engine.evaluation.learner import Learner
+import numpy as np
+
+from engine.evaluation.learner import Learner, VictimReport
+from engine.evaluation.measures import targeted_success
 
 TrainedOn = Literal["clean", "protected", "remainder", "random-noise", "class-patterns"]
 
@@ -65,6 +68,34 @@ class Row:
     confusion: tuple[tuple[int, ...], ...]
     seconds: float
 
+    @classmethod
+    def of(
+        cls,
+        trained_on: TrainedOn,
+        learner: Learner,
+        seeds: tuple[int, ...],
+        reports: Sequence[VictimReport],
+        label_map: tuple[int, ...] | None,
+    ) -> Row:
+        """The row of one training a seed, `reports` in the order of `seeds`."""
+        targeted = None
+        if label_map is not None:
+            rates = tuple(targeted_success(report.confusion, label_map) for report in reports)
+            targeted = None if any(math.isnan(rate) for rate in rates) else rates
+        confusion = np.sum([report.confusion for report in reports], axis=0)
+        return cls(
+            trained_on=trained_on,
+            learner=learner,
+            seeds=seeds,
+            accuracies=tuple(report.accuracy for report in reports),
+            best_epoch_accuracies=tuple(report.best_epoch_accuracy for report in reports),
+            train_accuracies=tuple(report.train_accuracy for report in reports),
+            targeted=targeted,
+            curves=tuple(report.curve for report in reports),
+            confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+            seconds=sum(report.seconds for report in reports),
+        )
+
     @property
     def key(self) -> str:
         """What the row is, for `known` of `evaluate_protection`: images, learner and seeds."""
@@ -74,6 +105,14 @@ class Row:
     def accuracy(self) -> Spread:
         """Clean-test accuracy after the last epoch, over the seeds."""
         return Spread.of(self.accuracies)
+
+    def accuracy_on(self, classes: Sequence[int] | None) -> Spread:
+        """The same on the test images of some classes, without a deviation; None is `accuracy`."""
+        if classes is None:
+            return self.accuracy
+        images = sum(sum(self.confusion[k]) for k in classes)
+        right = sum(self.confusion[k][k] for k in classes)
+        return Spread(100.0 * right / max(images, 1), None)
 
     @property
     def best_epoch_accuracy(self) -> Spread:

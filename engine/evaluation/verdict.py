@@ -44,6 +44,21 @@ class FreeControl:
 
 
 @dataclass(frozen=True)
+class OtherClasses:
+    """Classes that are not protected, beside those that are; accuracies are means in percent.
+
+    Attributes:
+        protected: how many classes are protected.
+        clean: accuracy on test images of the others, after training on the clean images.
+        after: the same after training on what is published.
+    """
+
+    protected: int
+    clean: float
+    after: float
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What an evaluation shows.
 
@@ -69,8 +84,11 @@ def judge(
     worst: WorstCase | None = None,
     controls: Sequence[FreeControl] = (),
     remainder: float | None = None,
+    others: OtherClasses | None = None,
 ) -> Verdict:
     """Judge one protected dataset by fresh victims on the clean test images.
+
+    Where only some classes are protected, every figure but `others` is of their test images.
 
     Args:
         baseline: mean clean-test accuracy after training on the clean images, in percent.
@@ -84,11 +102,18 @@ def judge(
         remainder: accuracy in percent of a learner who leaves the protected images out and trains
             on the rest; None if there is no rest. It is told, and does not count against the
             perturbation: what it teaches is not protected.
+        others: what is learned of classes that are not protected; None if all are. It is told, and
+            does not count against the perturbation: they were to stay as they are.
     """
+    which = ""
+    if others is not None:
+        plural = "es" if others.protected > 1 else ""
+        which = f" of the {others.protected} protected class{plural}"
     figures = (
         f"Trained on the clean images, a fresh classifier reaches {baseline:.1f} % on clean test "
-        f"images; trained on the protected ones, {protected:.1f} % (chance is {chance:.1f} %, "
-        f"measured on {test_images} images, give or take {_margin(protected, test_images):.1f})."
+        f"images{which}; trained on the protected ones, {protected:.1f} % (chance is "
+        f"{chance:.1f} %, measured on {test_images} images, give or take "
+        f"{_margin(protected, test_images):.1f})."
     )
     if targeted is not None:
         figures += (
@@ -99,6 +124,11 @@ def judge(
         figures += (
             f" A learner who leaves the protected images out and trains on the rest, which is "
             f"published as it is, reaches {remainder:.1f} %."
+        )
+    if others is not None:
+        figures += (
+            " Of the test images of the other classes, which are not protected, it gets "
+            f"{others.after:.1f} % right, and {others.clean:.1f} % after the clean images."
         )
     gain = baseline - chance
     if test_images < _MIN_TEST_IMAGES or gain < 2 * _margin(baseline, test_images):

@@ -9,6 +9,7 @@ import pytest
 from engine import PlanError, Progress, TrainingStopped
 from engine.evaluation.controls import class_patterns
 from engine.evaluation.data import Dataset, LabelledImages
+from engine.evaluation.protection_table import judged_classes
 from engine.evaluation.rows import Row, Spread
 from engine.evaluation.table import EvaluationPlan, ProtectionTable, evaluate_protection
 from engine.evaluation.victim_training import Learner
@@ -157,6 +158,42 @@ def test_one_protected_part_brings_the_remainder_as_a_control(clean: Dataset) ->
     assert f"reaches {rest.accuracy.mean:.1f} %" in table.verdict.summary
     with pytest.raises(PlanError, match="outside protected_mask"):
         evaluate_protection(clean, everything, plan, epsilon=EPSILON, protected_mask=mask)
+
+
+def test_classes_that_were_to_be_left_alone_are_not_held_against_the_protection(
+    clean: Dataset,
+) -> None:
+    """Images of class 0 look like class 1 and the reverse; class 2 is as it was."""
+    images = clean.train.images.copy()
+    swapped = np.array([1, 0, 2])[clean.train.labels]
+    for k in (0, 1):
+        images[swapped == k] = clean.train.images[clean.train.labels == k][: (swapped == k).sum()]
+    plan = EvaluationPlan(victims=(QUICK,), seeds=(0, 1), countermeasures=("blur",), controls=())
+    tables = {
+        untargeted: evaluate_protection(
+            clean, images, plan, (1, 0, 2), epsilon=1.0, untargeted=untargeted
+        )
+        for untargeted in ("leave", "confuse")
+    }
+    left, confused = tables["leave"], tables["confuse"]
+    assert (left.judged, confused.judged) == ((0, 1), None)
+    assert (left.test_images, left.chance) == (80, 50.0)
+    assert left.rows[1].confusion == confused.rows[1].confusion
+    confusion = np.array(left.plain.confusion)
+    right = confusion[0, 0] + confusion[1, 1]
+    assert left.headline(left.plain).mean == pytest.approx(100 * right / (2 * 80))
+    assert left.to_json()["headline"]["plain"]["mean"] < confused.plain.accuracy.mean
+    other = 100 * confusion[2, 2] / confusion[2].sum()
+    assert f"not protected, it gets {other:.1f} % right" in left.verdict.summary
+    assert "not protected, it gets" not in confused.verdict.summary
+
+
+def test_classes_without_a_protected_image_are_not_judged() -> None:
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    mask = np.array([1, 0, 1, 1, 0, 0], np.bool_)
+    assert judged_classes(labels, mask, 3, None, "confuse") == (0, 1)
+    assert judged_classes(labels, mask, 3, (2, 1, 0), "leave") == (0,)
+    assert judged_classes(labels, np.ones(6, np.bool_), 3, (0, 2, 1), "confuse") is None
 
 
 @pytest.mark.parametrize("victim", [QUICK, Learner("linear-svm"), Learner("paper-mnist-cnn")])

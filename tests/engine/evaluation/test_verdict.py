@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.evaluation.verdict import FreeControl, WorstCase, judge
+from engine.evaluation.verdict import FreeControl, OtherClasses, WorstCase, judge
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,15 @@ def test_what_the_unprotected_rest_teaches_is_told() -> None:
     assert "leaves the protected images out" in verdict.summary
     assert "88.0 %" in verdict.summary
     assert "leaves" not in judge(98.0, 12.0, 10.0, 2000, None).summary
+
+
+@pytest.mark.parametrize(("count", "named"), [(1, "the 1 protected class;"), (3, "3 protected")])
+def test_classes_that_are_not_protected_are_told_and_do_not_count(count: int, named: str) -> None:
+    others = OtherClasses(count, clean=97.0, after=95.0)
+    verdict = judge(98.0, 12.0, 10.0, 2000, None, others=others)
+    assert verdict.protects is True
+    assert named in verdict.summary
+    assert "not protected, it gets 95.0 % right, and 97.0 % after" in verdict.summary
 
 
 @pytest.mark.parametrize(
