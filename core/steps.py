@@ -40,6 +40,17 @@ class Claim:
         """Names this attempt's own corner of the object store."""
         return f"{self.step_id}-{self.token}"
 
+    @property
+    def log_fields(self) -> dict[str, Any]:
+        """What every log line about this attempt names."""
+        return {
+            "tenant": self.tenant_id,
+            "dataset_id": self.dataset_id,
+            "job_id": self.job_id,
+            "step_id": self.step_id,
+            "attempt": self.token,
+        }
+
 
 def enqueue(
     session: Session,

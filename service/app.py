@@ -1,4 +1,4 @@
-"""The application: `uvicorn --factory service.app:create_app`."""
+"""The application, as `service.main` serves it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +18,7 @@ from service.health.endpoints import router as health
 from service.health.service import Readiness, checks_of
 from service.jobs.endpoints import router as jobs
 from service.kit import docs, handlers
+from service.kit.access import AccessMiddleware
 from service.kit.body_limit import JSON_LIMIT, BodyLimitMiddleware
 from service.kit.request_id import RequestIdMiddleware
 from service.kit.security_headers import SecurityHeadersMiddleware
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(
         BodyLimitMiddleware, limit=JSON_LIMIT, counts_itself=frozenset({("POST", UPLOAD_PATH)})
     )
+    app.add_middleware(AccessMiddleware)
     app.add_middleware(RequestIdMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
     return app

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from celery.signals import worker_process_init, worker_shutting_down
+from celery.signals import setup_logging, worker_process_init, worker_shutting_down
 
+from core import logs
 from core.doorbell import LOOK, celery_app
 from core.settings import get_settings
 from worker import heartbeat
@@ -25,7 +26,13 @@ def drain_file(celery_pid: int) -> Path:
 def look(pool: str) -> None:
     """Work until nothing waits in `pool`, or until the worker is asked to stop."""
     heartbeat.beat()
-    work_off(pool, draining=drain_file(os.getppid()).exists)
+    with logs.bound():
+        work_off(pool, draining=drain_file(os.getppid()).exists)
+
+
+@setup_logging.connect
+def _leave_logging_alone(**_: Any) -> None:
+    """Celery configures no logging of its own once somebody listens here."""
 
 
 @worker_shutting_down.connect

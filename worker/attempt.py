@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from core import steps
+from core import logs, steps
 from core.database import transaction, write_patiently
 from core.object_store import dataset_prefix
 from core.problem import Problem
+from core.settings import get_settings
 from worker import flow
 from worker.context import Cancelled, Drained, StepContext, open_context
 from worker.faults import STORE_AWAY, explain, is_worth_another_try
@@ -90,12 +91,11 @@ def _end_with_supervisor() -> None:
 
 
 def main() -> None:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.configure("step", get_settings())
     _end_with_supervisor()
     with transaction() as session:
         claim = steps.get(session, sys.argv[1], int(sys.argv[2]))
+    logs.add(**claim.log_fields)
     with contextlib.suppress(steps.LeaseLost), open_context(claim) as context:
         context.drain_on_sigterm()
         _run(claim, context, step_function(claim.kind))

@@ -1,7 +1,6 @@
 """What an exception means: the owner's data, the service's fault, or a server that was away."""
 
 import logging
-import traceback
 
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
@@ -37,7 +36,7 @@ def explain(error: BaseException) -> Problem:
             "The step ran out of memory. Use a smaller dataset, or a worker with more memory.",
             retryable=True,
         )
-    log.error("".join(traceback.format_exception(error)))
+    log.error("step failed", exc_info=error)
     # Not the error's own text: it may name files of the machine, or of the dataset.
     return Problem(
         "step_failed",

@@ -1,5 +1,6 @@
 """Keeping a claimed step: a thread that renews the lease while the block runs."""
 
+import contextvars
 import logging
 import threading
 from types import TracebackType
@@ -26,7 +27,12 @@ class Lease:
         self.claim = claim
         self.lost = threading.Event()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run,
+            args=(self._beat,),
+            name="lease",
+            daemon=True,
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -7,6 +7,7 @@ process, because it reads uploads in a sandbox of its own (`worker.layouts.sandb
 
 import collections
 import contextlib
+import contextvars
 import logging
 import os
 import shutil
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
-from core import lifecycle, steps
+from core import lifecycle, logs, steps
 from core.database import transaction
 from core.doorbell import INGEST, ring
 from core.object_store import ObjectStore, job_prefix
@@ -49,6 +50,7 @@ def work_off(pool: str, draining: Callable[[], bool]) -> None:
             claim = steps.claim(session, pool, owner, lease_seconds)
         if claim is None:
             return
+        logs.add(**claim.log_fields)
         log.info("%s: %s begins (attempt %s)", claim.step_id, claim.kind, claim.token)
         try:
             with transaction() as session:
@@ -88,7 +90,9 @@ def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -
     )
     assert process.stderr is not None
     tail: collections.deque[str] = collections.deque(maxlen=LOG_TAIL_LINES)
-    reader = threading.Thread(target=_pass_on, args=(process.stderr, tail), daemon=True)
+    reader = threading.Thread(
+        target=contextvars.copy_context().run, args=(_pass_on, process.stderr, tail), daemon=True
+    )
     reader.start()
     drained = False
     try:
@@ -142,7 +146,7 @@ def _watch(
 def _pass_on(stream: IO[str], tail: collections.deque[str]) -> None:
     for line in stream:
         tail.append(line.rstrip("\n"))
-        sys.stderr.write(line)
+        logs.pass_on(line)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

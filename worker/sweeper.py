@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import lifecycle, steps
+from core import lifecycle, logs, steps
 from core.database import transaction
 from core.doorbell import is_ringing, ring
 from core.object_store import ObjectStore, job_prefix
@@ -85,14 +85,13 @@ def sweep(settings: Settings) -> None:
 
 
 def main() -> None:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     settings = get_settings()
+    logs.configure("sweeper", settings)
     heartbeat.begin(heartbeat.SWEEPER)
+    log.info("sweeping every %g s", settings.sweep_seconds)
     while not stop.wait(settings.sweep_seconds):
         sweep(settings)
     heartbeat.end()

@@ -11,8 +11,7 @@ from cli.stack.ending import APPLICATION
 from cli.stack.environment import SUPERUSER_URL, inherited, usable_cores
 from cli.stack.processes import Program
 
-API_GRACE = 15.0
-UVICORN_GRACE = 10  # open requests (an upload under way) may finish within it
+API_GRACE = 15.0  # more than what it gives open requests
 WORKER_GRACE = 35.0  # a running step writes its checkpoint, and its lease is given back
 
 
@@ -41,13 +40,8 @@ def api(settings: dict[str, str], port: int) -> Program:
         "api",
         API_GRACE,
         inherited() | settings,
-        "uvicorn",
-        "service.app:create_app",
-        "--factory",
-        "--host=127.0.0.1",
+        "service.main",
         f"--port={port}",
-        "--no-access-log",
-        f"--timeout-graceful-shutdown={UVICORN_GRACE}",
     )
 
 

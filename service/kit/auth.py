@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from core import api_keys
+from core import api_keys, logs
 from core.api_keys import Caller
 from core.database import reading
 from service.kit.problems import Refusal
@@ -51,6 +51,7 @@ def authenticate(
         caller = api_keys.find(session, credentials.credentials)
     if caller is None:
         raise invalid()
+    logs.add(tenant=caller.tenant_id)
     return caller
 
 

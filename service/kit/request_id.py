@@ -8,6 +8,7 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core import logs
 from service.kit.problems import INTERNAL_ERROR, answer
 
 HEADER = "X-Request-ID"
@@ -42,11 +43,12 @@ class RequestIdMiddleware:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
-        try:
-            await self.app(scope, receive, send_named)
-        except Exception:
-            log.exception("request %s failed", request_id)
-            if started:
-                raise
-            response = answer(Request(scope), INTERNAL_ERROR)
-            await response(scope, receive, send_named)
+        with logs.bound(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_named)
+            except Exception:
+                log.exception("request %s failed", request_id)
+                if started:
+                    raise
+                response = answer(Request(scope), INTERNAL_ERROR)
+                await response(scope, receive, send_named)
