@@ -40,7 +40,9 @@ class Job(BaseModel):
     """A job. `progress` runs from 0 to 1."""
 
     id: str
-    status: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+    status: Literal[
+        "queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"
+    ]
     phase: str | None = None
     progress: float = 0.0
     estimated_finish_at: datetime | None = None

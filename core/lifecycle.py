@@ -11,12 +11,14 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from core import steps
 from core.problem import Problem
 from core.tables import Dataset, Event, Job, Step
 
 VALIDATING, READY, REJECTED, DELETED = "validating", "ready", "rejected", "deleted"
 
 QUEUED, RUNNING, CANCELLING = "queued", "running", "cancelling"
+PAUSING, PAUSED = "pausing", "paused"
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 FINAL = frozenset({SUCCEEDED, FAILED, CANCELLED})
 
@@ -27,8 +29,11 @@ DATASET_CHANGES = {
     DELETED: set[str](),
 }
 JOB_CHANGES = {
-    QUEUED: {RUNNING, FAILED, CANCELLED},
-    RUNNING: {SUCCEEDED, FAILED, CANCELLING},
+    QUEUED: {RUNNING, PAUSING, FAILED, CANCELLED},
+    RUNNING: {SUCCEEDED, FAILED, PAUSING, CANCELLING},
+    # What was almost done may end while it is being paused, and the owner may think again.
+    PAUSING: {PAUSED, RUNNING, SUCCEEDED, FAILED, CANCELLING},
+    PAUSED: {QUEUED, CANCELLED},
     CANCELLING: {CANCELLED},
     SUCCEEDED: set[str](),
     FAILED: set[str](),
@@ -94,7 +99,7 @@ def change_job(session: Session, job: Job, status: str, error: Problem | None = 
     _stamp(job, status)
     if error:
         job.error = error.to_json()
-    if status == RUNNING:
+    if status == RUNNING and job.started_at is None:
         job.started_at = func.now()
     if status in FINAL:
         job.finished_at = func.now()
@@ -102,8 +107,8 @@ def change_job(session: Session, job: Job, status: str, error: Problem | None = 
         job.phase = None
         session.execute(
             update(Step)
-            .where(Step.job_id == job.id, Step.status.in_(("queued", "running")))
-            .values(status="dropped", finished_at=func.now(), lease_expires_at=None)
+            .where(Step.job_id == job.id, Step.status.in_(steps.OPEN))
+            .values(status=steps.DROPPED, finished_at=func.now(), lease_expires_at=None)
         )
     record(session, job.tenant_id, job.id, f"job.{status}", code=error and error.code)
 
@@ -121,7 +126,7 @@ def enter_phase(session: Session, job: Job, phase: str) -> None:
 
 
 def request_cancel(session: Session, job: Job) -> None:
-    """The owner wants a job to end. What has not started ends now; what runs is told.
+    """The owner wants a job to end. What does not run ends now; what runs is told.
 
     A cancelled job stays cancelled, and a job that has ended otherwise raises.
 
@@ -130,31 +135,77 @@ def request_cancel(session: Session, job: Job) -> None:
     """
     if job.status in {CANCELLING, CANCELLED}:
         return
-    if job.status not in {QUEUED, RUNNING}:
+    if job.status in FINAL:
         raise IllegalChange(f"job {job.id} has {job.status}")
     job.cancel_requested_at = func.now()
-    if job.status == RUNNING:
+    if job.status in {RUNNING, PAUSING}:
         change_job(session, job, CANCELLING)
-        session.execute(
-            update(Step)
-            .where(Step.job_id == job.id, Step.status == "queued")
-            .values(status="dropped", finished_at=func.now())
-        )
-        end_if_cancelled(session, job)
+        _change_waiting(session, job, {steps.QUEUED, steps.HELD}, steps.DROPPED)
+        settle(session, job)
     else:
         change_job(session, job, CANCELLED)
 
 
-def end_if_cancelled(session: Session, job: Job) -> bool:
-    """Make a cancelling job (its row locked) cancelled once none of its steps runs.
+def request_pause(session: Session, job: Job) -> None:
+    """The owner wants a job to rest. Its waiting steps are held; those that run are told.
 
-    Returns:
-        True if the job is cancelled now.
+    Raises:
+        IllegalChange: the job has ended, or is being cancelled.
     """
+    if job.status in {PAUSING, PAUSED}:
+        return
+    change_job(session, job, PAUSING)
+    _change_waiting(session, job, {steps.QUEUED}, steps.HELD)
+    settle(session, job)
+
+
+def request_resume(session: Session, job: Job) -> None:
+    """The owner wants a resting job to go on; one that rests not does so already.
+
+    It keeps its place in the queue: its steps are as old as the job.
+
+    Raises:
+        IllegalChange: the job has ended, or is being cancelled.
+    """
+    if job.status in {QUEUED, RUNNING}:
+        return
+    if job.status == PAUSED:
+        job.paused_seconds = Job.paused_seconds + func.extract("epoch", func.now() - Job.paused_at)
+        job.paused_at = None
+        change_job(session, job, QUEUED)
+    else:
+        change_job(session, job, RUNNING)
+    _change_waiting(session, job, {steps.HELD}, steps.QUEUED)
+
+
+def settle(session: Session, job: Job) -> None:
+    """End the cancelling or pausing of a job (its row locked) once none of its steps runs.
+
+    To be called by whoever takes a step out of `running` without starting another one.
+    """
+    if job.status not in {CANCELLING, PAUSING}:
+        return
+    session.flush()
+    running = session.scalar(
+        select(Step.id).where(Step.job_id == job.id, Step.status == steps.RUNNING).limit(1)
+    )
+    if running is not None:
+        return
     if job.status == CANCELLING:
-        running = session.scalar(
-            select(Step.id).where(Step.job_id == job.id, Step.status == "running").limit(1)
-        )
-        if running is None:
-            change_job(session, job, CANCELLED)
-    return job.status == CANCELLED
+        change_job(session, job, CANCELLED)
+    else:
+        change_job(session, job, PAUSED)
+        job.paused_at = func.now()
+        job.estimated_finish_at = None
+
+
+def waiting_status(job: Job) -> str:
+    """What a step of this job is while no worker has it: `queued`, or `held` if the job rests."""
+    return steps.HELD if job.status in {PAUSING, PAUSED} else steps.QUEUED
+
+
+def _change_waiting(session: Session, job: Job, old: set[str], new: str) -> None:
+    ended = {"finished_at": func.now()} if new == steps.DROPPED else {}
+    session.execute(
+        update(Step).where(Step.job_id == job.id, Step.status.in_(old)).values(status=new, **ended)
+    )

@@ -16,6 +16,8 @@ from core.ids import new_id
 from core.tables import Step
 
 QUEUED, RUNNING, DONE, FAILED, DROPPED = "queued", "running", "done", "failed", "dropped"
+HELD = "held"  # its job is paused
+OPEN = frozenset({QUEUED, HELD, RUNNING})
 
 
 class LeaseLost(Exception):
@@ -61,14 +63,23 @@ def enqueue(
     dataset_id: str,
     job_id: str | None = None,
     payload: dict[str, Any] | None = None,
+    status: str = QUEUED,
+    priority: int = 0,
     queued_at: datetime | None = None,
 ) -> Step:
-    """Add a step. `queued_at` lets the later steps of a job keep the job's place in the queue."""
+    """Add a step.
+
+    Args:
+        status: `queued`, or `held` if its job is paused.
+        priority: of its job; higher ones go first among the steps of one tenant.
+        queued_at: lets the later steps of a job keep the job's place in the queue.
+    """
     step = Step(
         id=new_id("step"),
         kind=kind,
         pool=pool,
-        status=QUEUED,
+        status=status,
+        priority=priority,
         tenant_id=tenant_id,
         dataset_id=dataset_id,
         job_id=job_id,
@@ -81,10 +92,39 @@ def enqueue(
     return step
 
 
-# Oldest step of the tenant with the fewest running steps. The choice locks only the chosen row and
-# walks past rows that others are claiming, so workers never wait for one another.
+# Tenants take turns: the one with the fewest running steps, then the one whose next step is oldest.
+# A tenant's next step is the oldest of its highest priority, so priorities never cross tenants. The
+# index `ix_steps_queued` holds each tenant's steps in that order: tenants are found by skipping
+# along it and only a few heads of each are read, however long the queue. The choice locks only the
+# chosen row and walks past rows that others are claiming, so workers never wait for one another.
 _CLAIM = text(
     """
+    WITH RECURSIVE waiting(tenant_id) AS (
+        (SELECT tenant_id FROM steps WHERE status = 'queued' AND pool = :pool
+         ORDER BY tenant_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT s.tenant_id FROM steps s
+                WHERE s.status = 'queued' AND s.pool = :pool AND s.tenant_id > w.tenant_id
+                ORDER BY s.tenant_id LIMIT 1)
+        FROM waiting w WHERE w.tenant_id IS NOT NULL
+    ), busy AS (
+        SELECT tenant_id, count(*) AS running FROM steps
+        WHERE status = 'running' AND pool = :pool GROUP BY tenant_id
+    ), heads AS (
+        SELECT head.id, head.place, coalesce(busy.running, 0) AS running, w.tenant_id,
+            min(head.queued_at) FILTER (WHERE head.place = 1) OVER (PARTITION BY w.tenant_id) AS age
+        FROM waiting w
+        CROSS JOIN LATERAL (
+            SELECT s.id, s.queued_at,
+                row_number() OVER (ORDER BY s.priority DESC, s.queued_at, s.id) AS place
+            FROM steps s
+            WHERE s.status = 'queued' AND s.pool = :pool AND s.tenant_id = w.tenant_id
+            ORDER BY s.priority DESC, s.queued_at, s.id LIMIT :heads
+        ) head
+        LEFT JOIN busy ON busy.tenant_id = w.tenant_id
+    ), next AS (
+        SELECT * FROM heads ORDER BY running, age, tenant_id, place LIMIT :heads
+    )
     UPDATE steps SET
         status = 'running',
         lease_owner = :owner,
@@ -92,24 +132,21 @@ _CLAIM = text(
         lease_expires_at = now() + make_interval(secs => :lease),
         started_at = coalesce(started_at, now())
     WHERE id = (
-        SELECT s.id FROM steps s
-        LEFT JOIN (
-            SELECT tenant_id, count(*) AS busy FROM steps
-            WHERE status = 'running' AND pool = :pool GROUP BY tenant_id
-        ) r ON r.tenant_id = s.tenant_id
-        WHERE s.status = 'queued' AND s.pool = :pool
-        ORDER BY coalesce(r.busy, 0), s.queued_at, s.id
+        SELECT s.id FROM next JOIN steps s ON s.id = next.id
+        WHERE s.status = 'queued'
+        ORDER BY next.running, next.age, next.tenant_id, next.place
         FOR UPDATE OF s SKIP LOCKED LIMIT 1
     )
     RETURNING id, lease_token, kind, tenant_id, dataset_id, job_id, payload, checkpoint_key
     """
 )
+_HEADS = 16  # workers that may claim at the same moment and each still find a step
 
 
 def claim(session: Session, pool: str, owner: str, lease_seconds: float) -> Claim | None:
     """Take the next step of `pool`, or None if there is nothing to do."""
     row = session.execute(
-        _CLAIM, {"pool": pool, "owner": owner, "lease": lease_seconds}
+        _CLAIM, {"pool": pool, "owner": owner, "lease": lease_seconds, "heads": _HEADS}
     ).one_or_none()
     return None if row is None else _claim(row)
 
@@ -157,13 +194,20 @@ def drop(session: Session, claim: Claim) -> None:
     write(session, claim, status=DROPPED, finished_at=func.now(), lease_expires_at=None)
 
 
-def give_back(session: Session, claim: Claim) -> None:
-    """Put a step back in the queue in good order: a worker that is being shut down."""
-    write(session, claim, status=QUEUED, lease_owner=None, lease_expires_at=None)
+def give_back(session: Session, claim: Claim, status: str = QUEUED) -> None:
+    """Put a step back in good order: its worker is being shut down, or its job paused."""
+    write(session, claim, status=status, lease_owner=None, lease_expires_at=None)
 
 
-def lose(session: Session, claim: Claim, max_lost: int, *, only_if_expired: bool = False) -> bool:
-    """A worker is gone: put its step back in the queue, or end it after `max_lost` losses.
+def lose(
+    session: Session,
+    claim: Claim,
+    max_lost: int,
+    *,
+    only_if_expired: bool = False,
+    status: str = QUEUED,
+) -> bool:
+    """A worker is gone: put its step back as `status`, or end it after `max_lost` losses.
 
     Returns:
         True if the step has been given up.
@@ -183,7 +227,7 @@ def lose(session: Session, claim: Claim, max_lost: int, *, only_if_expired: bool
     step.lease_owner = None
     step.lease_expires_at = None
     given_up = step.lost_count >= max_lost
-    step.status = FAILED if given_up else QUEUED
+    step.status = FAILED if given_up else status
     if given_up:
         step.finished_at = func.now()
     session.flush()

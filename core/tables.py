@@ -7,7 +7,18 @@ carries the lease. Datasets and jobs carry what owners are told.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, MetaData, Text, func, text
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    SmallInteger,
+    Text,
+    desc,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -92,6 +103,8 @@ class Job(Base):
     budget_seconds: Mapped[int]
     # How it shall be done, see `core.job_options`; a job from before they were has none.
     options: Mapped[JSON] = mapped_column(default=dict, server_default=text("'{}'"))
+    # Among the jobs of one tenant, higher ones go first.
+    priority: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     progress: Mapped[float] = mapped_column(default=0.0)
     metrics: Mapped[JSON] = mapped_column(default=dict)
     estimated_finish_at: Mapped[datetime | None]
@@ -104,6 +117,9 @@ class Job(Base):
     cancel_requested_at: Mapped[datetime | None]
     # When it last entered each state and phase, in ISO 8601.
     timestamps: Mapped[JSON] = mapped_column(default=dict, server_default=text("'{}'"))
+    # Since when it rests, if it does, and how long it has rested before: no part of its duration.
+    paused_at: Mapped[datetime | None]
+    paused_seconds: Mapped[float] = mapped_column(default=0.0, server_default="0")
     purged_at: Mapped[datetime | None]
 
     dataset: Mapped[Dataset] = relationship(lazy="raise")
@@ -118,7 +134,16 @@ class Step(Base):
 
     __tablename__ = "steps"
     __table_args__ = (
-        Index("ix_steps_queued", "pool", "queued_at", postgresql_where="status = 'queued'"),
+        # In the order in which `core.steps.claim` looks.
+        Index(
+            "ix_steps_queued",
+            "pool",
+            "tenant_id",
+            desc("priority"),
+            "queued_at",
+            "id",
+            postgresql_where="status = 'queued'",
+        ),
         Index("ix_steps_running", "lease_expires_at", postgresql_where="status = 'running'"),
     )
 
@@ -131,6 +156,7 @@ class Step(Base):
     kind: Mapped[str]
     pool: Mapped[str]
     status: Mapped[str]
+    priority: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     # What tells the steps of one kind apart, such as the victim and the seed of an evaluation.
     payload: Mapped[JSON] = mapped_column(default=dict)
     result: Mapped[JSON | None]

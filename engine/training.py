@@ -37,6 +37,7 @@ from engine.warm_start import (
     run_warm_trial,
 )
 
+_CHECKPOINT_EVERY_SECONDS = 10.0
 _TELL_EVERY_SECONDS = 0.3
 _PROBE = 30  # steps of surrogates in that measurement
 _UNKNOWN = 10**9  # steps of a training whose speed is still being measured
@@ -51,7 +52,7 @@ def train_generator(
     checkpoint: bytes | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_checkpoint: Callable[[bytes], None] | None = None,
-    checkpoint_seconds: float = 10.0,
+    is_checkpoint_due: Callable[[], bool] | None = None,
     device: str | None = None,
 ) -> TrainedGenerator:
     """Train a generator by Algorithm 2 and keep the trial that a held-out part prefers.
@@ -72,8 +73,9 @@ def train_generator(
         checkpoint: bytes that `on_checkpoint` was given by an earlier run, to go on from there.
         on_progress: told where it stands at least once a second as long as a step takes less than
             that. It may raise to stop the training: what it raises comes out of this call.
-        on_checkpoint: given the state at the end of a trial, and at the end.
-        checkpoint_seconds: least time between two such states; writing one takes a moment.
+        on_checkpoint: given the state as soon as the number of steps has been measured, at the end
+            of a trial when one is due, and at the end.
+        is_checkpoint_due: asked at the end of a trial; None: every ten seconds.
         device: torch device; None takes the GPU if there is one.
 
     Raises:
@@ -86,10 +88,13 @@ def train_generator(
     run = _Run(x, y, num_classes, plan, on_progress)
     if checkpoint is None:
         state = run.fresh_state()
+        if on_checkpoint is not None and plan.steps is None:
+            # Measured anew, the number of steps would be another one, and so the result.
+            on_checkpoint(state.to_bytes())
     else:
         state = TrainingState.from_bytes(checkpoint, on)
         state.check(plan, run.data)
-    run.go(state, on_checkpoint, checkpoint_seconds)
+    run.go(state, on_checkpoint, is_checkpoint_due)
     return state.trained()
 
 
@@ -153,6 +158,7 @@ class _Run:
         )
         if plan.steps is None:
             state.total_steps = self._steps_within_budget(state)
+        state.seconds = self._seconds()
         return state
 
     def _steps_within_budget(self, state: TrainingState) -> int:
@@ -207,10 +213,10 @@ class _Run:
         self,
         state: TrainingState,
         on_checkpoint: Callable[[bytes], None] | None,
-        checkpoint_seconds: float,
+        is_checkpoint_due: Callable[[], bool] | None,
     ) -> None:
         plan = self.plan
-        self.seconds_before = state.seconds
+        self.seconds_before, self.started = state.seconds, time.monotonic()
         trials = -(-state.total_steps // plan.steps_per_trial)
         selected = selection_trials(trials, plan.selections)
         warm_trials = self._warm_trials(state)
@@ -228,9 +234,11 @@ class _Run:
             if state.trial in selected:
                 self._select(state)
             state.seconds = self._seconds()
-            if on_checkpoint is not None and (
-                state.trial == trials or time.monotonic() - saved > checkpoint_seconds
-            ):
+            if is_checkpoint_due is not None:
+                due = is_checkpoint_due()
+            else:
+                due = time.monotonic() - saved > _CHECKPOINT_EVERY_SECONDS
+            if on_checkpoint is not None and (due or state.trial == trials):
                 saved = time.monotonic()
                 on_checkpoint(state.to_bytes())
         self._tell("training", state, force=True)

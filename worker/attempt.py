@@ -54,7 +54,7 @@ def _run(claim: steps.Claim, context: StepContext, function: StepFunction) -> No
     except (Cancelled, steps.LeaseLost) as stop:
         log.info("%s: %s stops: %s", claim.step_id, claim.kind, type(stop).__name__)
     except Drained:
-        write_patiently(lambda session: steps.give_back(session, claim), patience)
+        write_patiently(lambda session: flow.give_back(session, claim), patience)
     except BadDataset as bad:
         _end(claim, patience, _refusal(bad))
         # Only now, with the verdict written under the lease: whoever lost it deletes nothing. If

@@ -31,7 +31,7 @@ class Cancelled(Exception):
 
 
 class Drained(Exception):
-    """The worker is being shut down; the step goes on elsewhere from its last checkpoint."""
+    """The worker shuts down or the job is paused; the step goes on from its last checkpoint."""
 
 
 class StepContext:
@@ -65,21 +65,29 @@ class StepContext:
         """From now on, SIGTERM asks this step to stop at its next checkpoint."""
 
         def note(*_: Any) -> None:
-            self._drain_at = time.monotonic()
+            if self._drain_at is None:
+                self._drain_at = time.monotonic()
 
         signal.signal(signal.SIGTERM, note)
 
-    def progress(self, fraction: float, **metrics: Any) -> None:
+    def progress(self, fraction: float, *, checkpoint_near: bool = False, **metrics: Any) -> None:
         """Say how far this step is (0 to 1). Call it as often as you like.
+
+        Args:
+            fraction: of this step's work.
+            checkpoint_near: whether it is worth waiting for `checkpoint` when asked to stop.
+            metrics: what the owner is told; a later value replaces an earlier one.
 
         Raises:
             Cancelled: the owner cancelled the job.
-            Drained: the worker is being shut down and no checkpoint is near.
+            Drained: the step was asked to stop and no checkpoint is near.
             steps.LeaseLost: the step belongs to another worker now.
         """
         now = time.monotonic()
-        if self._drain_at is not None and now - self._drain_at > DRAIN_SECONDS:
-            raise Drained
+        if self._drain_at is not None:
+            waited = now - self._drain_at
+            if not checkpoint_near or waited > DRAIN_SECONDS:
+                raise Drained
         if now - self._reported_at < REPORT_SECONDS and fraction < 1:
             return
         self._reported_at = now
@@ -97,20 +105,21 @@ class StepContext:
         if cancel:
             raise Cancelled
 
+    def is_checkpoint_due(self) -> bool:
+        """Whether the last checkpoint is old, or this step was asked to stop."""
+        age = time.monotonic() - self._checkpointed_at
+        return self._drain_at is not None or age >= self.settings.checkpoint_seconds
+
     def checkpoint(self, state: bytes) -> None:
-        """Keep a state from which the step can go on; skipped while the last one is recent.
+        """Keep a state from which the step can go on.
 
         Raises:
-            Drained: the worker is being shut down; the state is stored.
+            Drained: the step was asked to stop; the state is stored.
             steps.LeaseLost: the step belongs to another worker now.
         """
-        now = time.monotonic()
-        due = now - self._checkpointed_at >= self.settings.checkpoint_seconds
-        if not due and self._drain_at is None:
-            return
         try:
             self._store_checkpoint(state)
-            self._checkpointed_at = now
+            self._checkpointed_at = time.monotonic()
         except (*DATABASE_AWAY, *STORE_AWAY) as error:
             # The training is sound; the next trial tries again.
             log.warning("%s: no checkpoint: %s", self.claim.step_id, type(error).__name__)

@@ -38,7 +38,7 @@ def begin(session: Session, claim: steps.Claim) -> bool:
     """A worker has claimed a step: its job runs, in the phase that the step stands for.
 
     Returns:
-        False if the job was cancelled between the claim and now; the step is dropped.
+        False if the job was cancelled or paused between the claim and now.
 
     Raises:
         steps.LeaseLost: the job ended between the claim and now.
@@ -47,9 +47,8 @@ def begin(session: Session, claim: steps.Claim) -> bool:
         return True
     job = lifecycle.lock_job(session, claim.job_id)
     steps.write(session, claim)  # raises if the job's end dropped it
-    if job.status == lifecycle.CANCELLING:
-        steps.drop(session, claim)
-        lifecycle.end_if_cancelled(session, job)
+    if job.status in {lifecycle.CANCELLING, lifecycle.PAUSING}:
+        _put_back(session, claim, job)
         return False
     if job.status == lifecycle.QUEUED:
         lifecycle.change_job(session, job, lifecycle.RUNNING)
@@ -67,7 +66,7 @@ def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> Non
     steps.finish(session, claim, result)
     if job is None:
         _dataset_is_ready(session, claim, result)
-    elif job.status == lifecycle.RUNNING:
+    elif job.status in {lifecycle.RUNNING, lifecycle.PAUSING}:
         if claim.kind == TRAIN:
             _add(session, job, PROTECT)
         elif claim.kind == PROTECT:
@@ -78,6 +77,28 @@ def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> Non
             _report_if_evaluated(session, job)
         else:
             _publish(session, job, result)
+    if job is not None:
+        lifecycle.settle(session, job)
+
+
+def give_back(session: Session, claim: steps.Claim) -> None:
+    """Stop a step in good order, to be taken up again from its last checkpoint.
+
+    Raises:
+        steps.LeaseLost: the step was somebody else's; nothing may be written.
+    """
+    if claim.job_id is None:
+        steps.give_back(session, claim)
+    else:
+        _put_back(session, claim, lifecycle.lock_job(session, claim.job_id))
+
+
+def _put_back(session: Session, claim: steps.Claim, job: Job) -> None:
+    if job.status == lifecycle.CANCELLING:
+        steps.drop(session, claim)
+    else:
+        steps.give_back(session, claim, lifecycle.waiting_status(job))
+    lifecycle.settle(session, job)
 
 
 def reject(session: Session, claim: steps.Claim, problem: Problem) -> None:
@@ -99,8 +120,13 @@ def fail(session: Session, claim: steps.Claim, problem: Problem) -> None:
         return
     job = lifecycle.lock_job(session, claim.job_id)
     steps.fail(session, claim)
-    if job.status in {lifecycle.QUEUED, lifecycle.RUNNING}:
+    _fail_job(session, job, problem)
+
+
+def _fail_job(session: Session, job: Job, problem: Problem) -> None:
+    if job.status in {lifecycle.QUEUED, lifecycle.RUNNING, lifecycle.PAUSING}:
         lifecycle.change_job(session, job, lifecycle.FAILED, problem)
+    lifecycle.settle(session, job)
 
 
 def lose(
@@ -117,20 +143,25 @@ def lose(
         steps.LeaseLost: the step is in other hands, or (`only_if_expired`) its lease was renewed.
     """
     job = lifecycle.lock_job(session, claim.job_id) if claim.job_id else None
-    if not steps.lose(session, claim, max_lost, only_if_expired=only_if_expired):
+    again = lifecycle.waiting_status(job) if job else steps.QUEUED
+    if not steps.lose(session, claim, max_lost, only_if_expired=only_if_expired, status=again):
         subject = claim.job_id or claim.dataset_id
         lifecycle.record(
             session, claim.tenant_id, subject, "step.lost", kind=claim.kind, code=problem.code
         )
+        if job is not None:
+            lifecycle.settle(session, job)
     elif job is None:
         _reject(session, claim, problem)
-    elif job.status in {lifecycle.QUEUED, lifecycle.RUNNING}:
-        lifecycle.change_job(session, job, lifecycle.FAILED, problem)
+    else:
+        _fail_job(session, job, problem)
 
 
 def end_cancelled(session: Session, job_id: str) -> bool:
     """Make a cancelling job cancelled once none of its steps runs. True if it is cancelled."""
-    return lifecycle.end_if_cancelled(session, lifecycle.lock_job(session, job_id))
+    job = lifecycle.lock_job(session, job_id)
+    lifecycle.settle(session, job)
+    return job.status == lifecycle.CANCELLED
 
 
 def note_progress(
@@ -175,7 +206,7 @@ def note_progress(
     job.progress = max(job.progress, _progress(session, job))
     now = datetime.now(UTC)
     if job.started_at is not None and job.progress > 0.02:
-        elapsed = (now - job.started_at).total_seconds()
+        elapsed = (now - job.started_at).total_seconds() - job.paused_seconds
         job.estimated_finish_at = now + timedelta(
             seconds=elapsed * (1 - job.progress) / job.progress
         )
@@ -211,6 +242,8 @@ def _add(session: Session, job: Job, kind: str, payload: dict[str, Any] | None =
         dataset_id=job.dataset_id,
         job_id=job.id,
         payload=payload,
+        status=lifecycle.waiting_status(job),
+        priority=job.priority,
         queued_at=job.created_at,
     )
 

@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+from sqlalchemy import select
+
 from core import lifecycle, logs, steps
 from core.database import transaction
 from core.doorbell import INGEST, ring
@@ -37,6 +39,7 @@ POLL_SECONDS = 0.25
 CANCEL_GRACE_SECONDS = 1.0  # a step reports twice a second and stops by itself when cancelled
 DRAIN_GRACE_SECONDS = 25.0
 LOG_TAIL_LINES = 30
+CANCELLED = frozenset({lifecycle.CANCELLING, lifecycle.CANCELLED})
 
 log = logging.getLogger(__name__)
 
@@ -104,13 +107,13 @@ def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -
         assert process.stdin is not None
         process.stdin.close()
         process.stderr.close()
-    if _cancel_requested(claim):
+    if _status_of_job(claim) in CANCELLED:
         _end_cancelled(claim)
     elif process.returncode != 0 and not lease.lost.is_set():
         if drained:
             # It had no time to give its step back by itself; that is nobody's fault.
             with contextlib.suppress(steps.LeaseLost), transaction() as session:
-                steps.give_back(session, claim)
+                flow.give_back(session, claim)
         else:
             _explain(claim, process.returncode, list(tail))
 
@@ -124,7 +127,7 @@ def _watch(
     """Wait for the process to end; leave it when its job is cancelled or its lease is lost.
 
     Returns:
-        True if it was asked to stop because this worker shuts down.
+        True if it was asked to stop, because this worker shuts down or its job is paused.
     """
     deadline = float("inf")
     drained = False
@@ -132,9 +135,10 @@ def _watch(
         now = time.monotonic()
         if lease.lost.is_set() or now > deadline:
             break
-        if deadline == float("inf") and _cancel_requested(claim):
-            deadline = now + CANCEL_GRACE_SECONDS
-        if not drained and draining():
+        status = _status_of_job(claim)
+        if status in CANCELLED:
+            deadline = min(deadline, now + CANCEL_GRACE_SECONDS)
+        if not drained and (status == lifecycle.PAUSING or draining()):
             drained = True
             process.terminate()
             deadline = min(deadline, now + DRAIN_GRACE_SECONDS)
@@ -156,13 +160,12 @@ def _kill(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-def _cancel_requested(claim: steps.Claim) -> bool:
+def _status_of_job(claim: steps.Claim) -> str | None:
     try:
         with transaction() as session:
-            job = session.get(Job, claim.job_id) if claim.job_id else None
+            return session.scalar(select(Job.status).where(Job.id == claim.job_id))
     except DATABASE_AWAY:
-        return False  # no reason to stop a sound step; it is asked again
-    return job is not None and job.status in {lifecycle.CANCELLING, lifecycle.CANCELLED}
+        return None  # no reason to stop a sound step; it is asked again
 
 
 def _end_cancelled(claim: steps.Claim) -> None:

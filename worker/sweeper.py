@@ -41,11 +41,13 @@ def requeue_lost_steps(settings: Settings) -> None:
             log.warning("%s: its worker is gone", claim.step_id)
 
 
-def end_stuck_cancellations(settings: Settings) -> None:
-    """A job whose last running step vanished while it was being cancelled."""
+def end_stuck_changes(settings: Settings) -> None:
+    """A job whose last running step vanished while it was being cancelled or paused."""
     with transaction() as session:
         jobs = session.execute(
-            select(Job.id, Job.tenant_id).where(Job.status == lifecycle.CANCELLING)
+            select(Job.id, Job.tenant_id).where(
+                Job.status.in_((lifecycle.CANCELLING, lifecycle.PAUSING))
+            )
         ).all()
     for job_id, tenant_id in jobs:
         with transaction() as session:
@@ -65,7 +67,7 @@ def ring_for_waiting_steps(_: Settings) -> None:
 
 CONCERNS: tuple[Callable[[Settings], None], ...] = (
     requeue_lost_steps,
-    end_stuck_cancellations,
+    end_stuck_changes,
     ring_for_waiting_steps,
     purge_jobs,
     purge_datasets,

@@ -65,7 +65,9 @@ class Evaluation(BaseModel):
     )
     epsilon: float = Field(description="The bound asked for; 1 is the whole pixel range.")
     seconds_training: float = Field(description="Training time of the generator, in seconds.")
-    seconds_total: float = Field(description="From the job's start to its results, in seconds.")
+    seconds_total: float = Field(
+        description="From the job's start to its results, pauses left out, in seconds."
+    )
     test_images: int = Field(description="Clean test images behind each accuracy.")
     victims: list[Victim]
     classes: list[str] = Field(description="Class names in label order.")

@@ -11,7 +11,16 @@ from core.label_map import parse_label_map
 from service.datasets.problems import dataset_not_found
 from service.jobs import problems, service
 from service.jobs.repository import PREFIX
-from service.jobs.schemas import CANCELLING, PAGE, QUEUED, REQUESTS, RUNNING, Job, JobRequest
+from service.jobs.schemas import (
+    CANCELLING,
+    PAGE,
+    PAUSING,
+    QUEUED,
+    REQUESTS,
+    RUNNING,
+    Job,
+    JobRequest,
+)
 from service.kit.auth import CallerDep
 from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, failures, refusal_of, success
 from service.kit.pages import ListOf, PageDep, cursor_invalid
@@ -106,7 +115,7 @@ def get_job(job_id: str, caller: CallerDep) -> Job:
     responses={
         **success(200, "Cancelled, or about to be.", CANCELLING),
         **failures(
-            problems.job_not_found(), problems.job_already_finished(tables.Job(status="succeeded"))
+            problems.job_not_found(), problems.job_cannot_change(tables.Job(status="succeeded"))
         ),
     },
 )
@@ -116,3 +125,45 @@ def cancel_job(job_id: str, caller: CallerDep) -> Job:
     Cancelling twice is no error. A job that has succeeded or failed cannot be cancelled.
     """
     return Job.of(service.cancel(caller.tenant_id, job_id))
+
+
+_TOO_LATE = [
+    problems.job_cannot_change(tables.Job(status=status)) for status in ("failed", "cancelling")
+]
+
+
+@router.post(
+    "/{job_id}/pause",
+    response_model=Job,
+    summary="Pause a job",
+    responses={
+        **success(200, "Paused, or about to be.", PAUSING),
+        **failures(problems.job_not_found(), *_TOO_LATE),
+    },
+)
+def pause_job(job_id: str, caller: CallerDep) -> Job:
+    """Let a job rest. It keeps what it has done: a training stops at its next checkpoint
+    (`pausing`, for seconds), and goes on from there when the job is resumed, to the same result.
+
+    Pausing twice is no error. A job that has ended or is being cancelled cannot be paused; one that
+    is paused can be cancelled.
+    """
+    return Job.of(service.pause(caller.tenant_id, job_id))
+
+
+@router.post(
+    "/{job_id}/resume",
+    response_model=Job,
+    summary="Resume a job",
+    responses={
+        **success(200, "Queued again, or running.", QUEUED),
+        **failures(problems.job_not_found(), *_TOO_LATE),
+    },
+)
+def resume_job(job_id: str, caller: CallerDep) -> Job:
+    """Let a paused job go on, at its old place in the queue.
+
+    Resuming a job that is not paused is no error. A job that has ended or is being cancelled cannot
+    be resumed.
+    """
+    return Job.of(service.resume(caller.tenant_id, job_id))

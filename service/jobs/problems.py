@@ -66,7 +66,14 @@ def class_unknown(name: object, position: int) -> Refused:
     )
 
 
-def job_already_finished(job: Job) -> Conflict:
+def job_cannot_change(job: Job) -> Conflict:
+    """What is asked of the job comes too late."""
+    if job.status == lifecycle.CANCELLING:
+        return Conflict(
+            "job_being_cancelled",
+            "The job is being cancelled, which cannot be taken back. Start it anew once it is.",
+        )
+    ended = "been cancelled" if job.status == lifecycle.CANCELLED else job.status
     return Conflict(
-        "job_already_finished", f"The job has {job.status}; there is nothing left to cancel."
+        "job_already_finished", f"The job has {ended}; there is nothing left to stop or resume."
     )

@@ -18,7 +18,9 @@ from core.job_options import (
 from service.datasets import schemas as datasets
 from service.kit.pages import ListOf
 
-Status = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+Status = Literal[
+    "queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"
+]
 ClassRef = StrictStr | StrictInt
 LabelMap = dict[str, ClassRef] | list[ClassRef]
 
@@ -50,6 +52,11 @@ class _Asked(BaseModel):
         description="How long the generator may train, in seconds. More protects more surely. "
         "Null: the server's default, unless there are `training_steps`.",
     )
+    priority: Annotated[int, Field(strict=True, ge=-10, le=10)] = Field(
+        default=0,
+        description="Your jobs of higher priority go first. It changes nothing between you and "
+        "others.",
+    )
 
 
 class JobRequest(JobOptions, _Asked):
@@ -65,8 +72,8 @@ class _Head(BaseModel):
     object: Literal["job"] = "job"
     dataset_id: str
     status: Status = Field(
-        description="`queued`, `running`, perhaps `cancelling`; final are `succeeded`, `failed` "
-        "and `cancelled`."
+        description="`queued`, `running`, perhaps `pausing` and `paused`, or `cancelling`; final "
+        "are `succeeded`, `failed` and `cancelled`."
     )
     phase: str | None = Field(
         description="What a running job does: `training`, `protecting` or `evaluating`."
@@ -81,6 +88,7 @@ class _Head(BaseModel):
         "that are not there."
     )
     seed: int
+    priority: int = Field(description="Among your jobs, higher ones go first.")
     budget_seconds: int | None = Field(
         description="Training time of the generator, in seconds; null if `training_steps` are set."
     )
@@ -125,6 +133,7 @@ class Job(JobOptions, _Head):
                     if name != classes[target]
                 },
                 "seed": row.seed,
+                "priority": row.priority,
                 "budget_seconds": None if options.training_steps else row.budget_seconds,
                 "estimated_finish_at": row.estimated_finish_at,
                 "metrics": row.metrics,
@@ -193,6 +202,7 @@ RUNNING = Job(
     max_change=76,
     label_map=None,
     seed=0,
+    priority=0,
     budget_seconds=100,
     estimated_finish_at=datetime.fromisoformat("2026-11-22T10:18:30Z"),
     metrics={"loss": 1.87, "victim_accuracy": 42.5},
@@ -212,6 +222,7 @@ QUEUED = RUNNING.model_copy(
     }
 )
 CANCELLING = RUNNING.model_copy(update={"status": "cancelling"})
+PAUSING = RUNNING.model_copy(update={"status": "pausing"})
 SUCCEEDED = RUNNING.model_copy(
     update={
         "status": "succeeded",

@@ -1,5 +1,9 @@
 """Checking what a job asks for, and what may be done to it."""
 
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
 from core import doorbell, lifecycle, steps
 from core.database import reading, transaction
 from core.ids import new_id
@@ -38,6 +42,7 @@ def create(tenant_id: str, asked: JobRequest, settings: Settings) -> Job:
             label_map=checked.label_map,
             seed=asked.seed,
             budget_seconds=checked.budget_seconds,
+            priority=asked.priority,
             options=checked.options.model_dump(mode="json"),
         )
         JobRepository(session, tenant_id).add(job)
@@ -48,6 +53,7 @@ def create(tenant_id: str, asked: JobRequest, settings: Settings) -> Job:
             tenant_id=tenant_id,
             dataset_id=dataset.id,
             job_id=job.id,
+            priority=job.priority,
         )
         lifecycle.record(session, tenant_id, job.id, "job.created")
     doorbell.ring(doorbell.COMPUTE)
@@ -79,15 +85,38 @@ def cancel(tenant_id: str, job_id: str) -> Job:
     Raises:
         Refused: `job_not_found` or `job_already_finished`.
     """
+    return _change(tenant_id, job_id, lifecycle.request_cancel)
+
+
+def pause(tenant_id: str, job_id: str) -> Job:
+    """Let a job rest. Doing so twice changes nothing.
+
+    Raises:
+        Refused: `job_not_found`, `job_already_finished` or `job_being_cancelled`.
+    """
+    return _change(tenant_id, job_id, lifecycle.request_pause)
+
+
+def resume(tenant_id: str, job_id: str) -> Job:
+    """Let a resting job go on. One that rests not goes on as it did.
+
+    Raises:
+        Refused: `job_not_found`, `job_already_finished` or `job_being_cancelled`.
+    """
+    job = _change(tenant_id, job_id, lifecycle.request_resume)
+    doorbell.ring(doorbell.COMPUTE)
+    return job
+
+
+def _change(tenant_id: str, job_id: str, request: Callable[[Session, Job], None]) -> Job:
     with transaction() as session:
-        repository = JobRepository(session, tenant_id)
-        job = repository.lock(job_id)
+        job = JobRepository(session, tenant_id).lock(job_id)
         if job is None:
             raise problems.job_not_found()
         try:
-            lifecycle.request_cancel(session, job)
+            request(session, job)
         except lifecycle.IllegalChange as error:
-            raise problems.job_already_finished(job) from error
+            raise problems.job_cannot_change(job) from error
         session.flush()
-        session.refresh(job, ("finished_at", "cancel_requested_at"))
+        session.refresh(job, ("finished_at",))
     return job

@@ -40,7 +40,9 @@ def add_tenant() -> tuple[str, str]:
     return tenant, dataset
 
 
-def add_step(pool: str, owner: tuple[str, str], queued_at: datetime | None = None) -> str:
+def add_step(
+    pool: str, owner: tuple[str, str], queued_at: datetime | None = None, priority: int = 0
+) -> str:
     with transaction() as session:
         step = steps.enqueue(
             session,
@@ -48,6 +50,7 @@ def add_step(pool: str, owner: tuple[str, str], queued_at: datetime | None = Non
             pool=pool,
             tenant_id=owner[0],
             dataset_id=owner[1],
+            priority=priority,
             queued_at=queued_at,
         )
         return step.id
@@ -91,6 +94,27 @@ def test_the_tenant_with_fewest_running_steps_goes_first(pool: str) -> None:
     assert must_claim(pool).tenant_id == busy[0]
     assert must_claim(pool).step_id == late
     assert must_claim(pool).tenant_id == busy[0]
+
+
+def test_priorities_count_within_a_tenant_and_not_between_tenants(pool: str) -> None:
+    pushy, modest = add_tenant(), add_tenant()
+    now = datetime.now(UTC)
+    low = add_step(pool, pushy, now - timedelta(hours=3), priority=-1)
+    old = add_step(pool, modest, now - timedelta(hours=2))
+    high = add_step(pool, pushy, now - timedelta(hours=1), priority=10)
+    # Nobody runs anything: the tenant whose next step is older begins, whatever its priority.
+    assert [must_claim(pool).step_id for _ in range(3)] == [old, high, low]
+
+
+def test_many_tenants_with_many_steps_take_turns(pool: str) -> None:
+    owners = [add_tenant() for _ in range(5)]
+    for owner in owners:
+        for _ in range(3):
+            add_step(pool, owner)
+    for _ in range(3):
+        taken = {must_claim(pool).tenant_id for _ in owners}
+        assert taken == {tenant for tenant, _ in owners}
+    assert claim(pool) is None
 
 
 def test_many_claim_at_once_and_each_step_goes_to_one(pool: str) -> None:

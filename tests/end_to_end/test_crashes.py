@@ -3,11 +3,16 @@
 import os
 import signal
 import time
+from dataclasses import replace
 
+import numpy as np
 import psutil
+import torch
 
+from cli.stack.environment import usable_cores
 from core.object_store import ObjectStore
-from tests.end_to_end.owner import Json, Owner
+from engine import TrainedGenerator, train_generator
+from tests.end_to_end.owner import Arrays, Json, Owner
 
 
 def training_process(owner: Owner) -> psutil.Process:
@@ -60,3 +65,37 @@ def test_a_waiting_job_can_be_cancelled(owner: Owner, digits_npz: Json) -> None:
     assert owner.http.post(f"/v1/jobs/{waiting['id']}/cancel").json()["status"] == "cancelled"
     owner.http.post(f"/v1/jobs/{running['id']}/cancel")
     owner.finish(running["id"])
+
+
+def test_a_paused_training_goes_on_to_the_bits_of_an_undisturbed_one(
+    owner: Owner, digits: Arrays, digits_npz: Json
+) -> None:
+    job = owner.start(digits_npz, epsilon=0.3, budget_seconds=12)
+    owner.poll(job["id"], lambda job: bool(job["metrics"].get("step", 0) > 0))
+    asked = time.monotonic()
+    for _ in range(2):
+        answer = owner.http.post(f"/v1/jobs/{job['id']}/pause")
+        assert answer.json()["status"] in {"pausing", "paused"}
+    paused, _ = owner.poll(job["id"], lambda job: bool(job["status"] == "paused"), seconds=20)
+    assert time.monotonic() - asked < 20
+    assert paused["phase"] == "training"
+    assert owner.http.post(f"/v1/jobs/{job['id']}/resume").json()["status"] == "queued"
+    job, seen = owner.finish(job["id"])
+    assert job["status"] == "succeeded", job["error"]
+    assert min(state["progress"] for state in seen) >= paused["progress"] > 0
+
+    resumed = TrainedGenerator.from_bytes(owner.download(job["id"])["generator.safetensors"])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", usable_cores())))
+    try:
+        whole = train_generator(
+            digits["x_train"][..., None],
+            digits["y_train"].astype(np.int64),
+            4,
+            replace(resumed.plan, steps=resumed.summary.steps),
+        )
+    finally:
+        torch.set_num_threads(threads)
+    assert whole.summary.chosen_trial == resumed.summary.chosen_trial
+    for name, weights in whole.network.state_dict().items():
+        assert torch.equal(weights, resumed.network.state_dict()[name]), name

@@ -34,7 +34,7 @@ from engine.tensors import as_float, on_device
 from engine.warm_start import features_to_carry
 
 # Every trial is saved.
-train_generator = functools.partial(engine.train_generator, checkpoint_seconds=0.0)
+train_generator = functools.partial(engine.train_generator, is_checkpoint_due=lambda: True)
 PLAN = TrainingPlan(
     epsilon=0.3, steps=22, steps_per_trial=5, batch_size=8, width=8, selections=3, held_out=0.2
 )

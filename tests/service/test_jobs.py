@@ -155,6 +155,8 @@ def test_label_maps_are_told_by_name(
         ("seed", 1.5, "field_invalid", "seed"),
         ("seed", "1", "field_invalid", "seed"),
         ("seed", float("nan"), "field_invalid", "seed"),
+        ("priority", 11, "field_invalid", "priority"),
+        ("priority", "high", "field_invalid", "priority"),
         ("budget_seconds", 0, "field_invalid", "budget_seconds"),
         ("budget_seconds", 10**9, "budget_out_of_range", "budget_seconds"),
         ("dataset_id", 5, "field_invalid", "dataset_id"),
@@ -299,6 +301,51 @@ def test_a_finished_job_cannot_be_cancelled(owner: Owner, job: dict[str, Any], e
     response = owner.api.post(f"/v1/jobs/{job['id']}/cancel")
     problem(response, 409, "job_already_finished")
     assert response.headers["x-should-retry"] == "false"
+
+
+def test_a_job_rests_and_goes_on(owner: Owner, job: dict[str, Any]) -> None:
+    for call, status in (("pause", "paused"), ("resume", "queued")):
+        for _ in range(2):
+            response = owner.api.post(f"/v1/jobs/{job['id']}/{call}")
+            assert (response.status_code, response.json()["status"]) == (200, status)
+    with transaction() as session:
+        step = session.scalars(select(Step).where(Step.job_id == job["id"])).one()
+        types = session.scalars(
+            select(Event.type).where(Event.subject_id == job["id"]).order_by(Event.id)
+        ).all()
+    assert step.status == steps.QUEUED
+    assert types == ["job.created", "job.pausing", "job.paused", "job.queued"]
+
+
+def test_a_paused_job_is_cancelled_at_once(owner: Owner, job: dict[str, Any]) -> None:
+    owner.api.post(f"/v1/jobs/{job['id']}/pause")
+    assert owner.api.post(f"/v1/jobs/{job['id']}/cancel").json()["status"] == "cancelled"
+    for call in ("pause", "resume"):
+        response = owner.api.post(f"/v1/jobs/{job['id']}/{call}")
+        problem(response, 409, "job_already_finished")
+        assert response.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize("call", ["pause", "resume"])
+def test_what_is_being_cancelled_cannot_rest(owner: Owner, job: dict[str, Any], call: str) -> None:
+    change(job["id"], lifecycle.RUNNING)
+    change(job["id"], lifecycle.CANCELLING)
+    problem(owner.api.post(f"/v1/jobs/{job['id']}/{call}"), 409, "job_being_cancelled")
+
+
+@pytest.mark.parametrize("call", ["pause", "resume", "cancel"])
+def test_nobody_changes_the_job_of_another(
+    new_owner: Callable[[], Owner], job: dict[str, Any], call: str
+) -> None:
+    problem(new_owner().api.post(f"/v1/jobs/{job['id']}/{call}"), 404, "job_not_found")
+
+
+def test_priority_is_kept_for_every_step(owner: Owner, ready_dataset: dict[str, Any]) -> None:
+    asked = {"dataset_id": ready_dataset["id"], "epsilon": 0.3, "priority": -3}
+    job = owner.api.post("/v1/jobs", json=asked).json()
+    assert job["priority"] == -3
+    with transaction() as session:
+        assert session.scalars(select(Step.priority).where(Step.job_id == job["id"])).one() == -3
 
 
 def test_a_running_job_tells_how_far_it_is(owner: Owner, job: dict[str, Any]) -> None:

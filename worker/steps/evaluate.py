@@ -30,7 +30,7 @@ def run(context: StepContext) -> dict[str, Any]:
         images = written["train"]
 
     def on_progress(progress: Progress) -> None:
-        metrics = {
+        metrics: dict[str, Any] = {
             f"{payload['side']}_{name}": round(value, 4) for name, value in progress.metrics.items()
         }
         context.progress(progress.fraction, **metrics)

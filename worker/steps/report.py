@@ -56,7 +56,7 @@ def run(context: StepContext) -> dict[str, Any]:
         "training": trained["summary"],
         "plan": trained["plan"],
         "seconds_training": trained["seconds"],
-        "seconds_total": _seconds_since(job.started_at),
+        "seconds_total": _seconds_since(job.started_at) - job.paused_seconds,
     }
     picture = context.scratch / "preview.png"
     context.store.get_file(protected["picture_key"], picture)

@@ -9,8 +9,7 @@ from worker.context import StepContext
 from worker.files import fetch_canonical, job_of, keep
 from worker.plans import training_plan
 
-# A worker that is being shut down waits for the next state, however recent the last stored one is.
-CHECKPOINT_SECONDS = 10.0
+CHECKPOINTED = ("training", "selecting")  # phases of a training that a checkpoint follows soon
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -31,6 +30,7 @@ def run(context: StepContext) -> dict[str, Any]:
             before = min(0.3, progress.seconds / plan.budget_seconds)
         context.progress(
             before + (1 - before) * progress.fraction,
+            checkpoint_near=progress.phase in CHECKPOINTED,
             step=progress.step,
             seconds_training=round(progress.seconds, 1),
             **{name: round(value, 4) for name, value in progress.metrics.items()},
@@ -44,7 +44,7 @@ def run(context: StepContext) -> dict[str, Any]:
         checkpoint=context.last_checkpoint(),
         on_progress=on_progress,
         on_checkpoint=context.checkpoint,
-        checkpoint_seconds=min(CHECKPOINT_SECONDS, context.settings.checkpoint_seconds),
+        is_checkpoint_due=context.is_checkpoint_due,
     )
     path = context.scratch / "generator.safetensors"
     path.write_bytes(generator.to_bytes())
