@@ -69,7 +69,7 @@ _UPLOAD_FORM: dict[str, Any] = {
                         "file": {
                             "type": "string",
                             "format": "binary",
-                            "description": "A zip of an image folder, or an npz file.",
+                            "description": "A zip, npz or parquet file.",
                         },
                         "name": {
                             "type": "string",
@@ -114,6 +114,10 @@ async def create_dataset(
 
     - a **zip** of an image folder: `train/<class>/*` and `test/<class>/*`, or `<class>/*` alone
     - an **npz** file with `x_train`, `y_train`, `x_test` and `y_test`
+    - a zip of MNIST's **IDX** files, gzipped or not, or of **CIFAR-10**'s binary version
+    - a **parquet** file with Hugging Face's `image` and `label` features
+
+    Without a test part one is cut, and the answer says so.
 
     Every image is checked. The answer waits for that for a while; a dataset with files that cannot
     be used is refused with 422, `param` names the first of them and `validation_report` all, and

@@ -28,7 +28,9 @@ class Dataset(BaseModel):
     object: Literal["dataset"] = "dataset"
     name: str = Field(description="The name given at upload, or that of the file.")
     status: Status = Field(description="`validating`, then `ready` or `rejected`.")
-    layout: str | None = Field(description="How the upload is laid out, `image_folder` or `npz`.")
+    layout: str | None = Field(
+        description="`image_folder`, `npz`, `mnist_idx`, `cifar10_binary` or `parquet`."
+    )
     classes: list[str] | None = Field(description="Class names in label order: label 0 first.")
     counts: dict[str, dict[str, int]] | None = Field(
         description="Images of each class, by split and class name."

@@ -1,11 +1,11 @@
 """Uploaded datasets in, protected datasets out, in the same layout.
 
 Here lives everything that touches an uploaded archive: the strict zip reader, the image decoder,
-the layouts (image folder, npz), the canonical form that all other steps work on, the writer, and
-the sandbox in which hostile bytes are read. What may not live here: torch, HTTP, the database, the
-object store, and the perturbation itself. Add a layout as one file that plans (from names and
-headers) and one function that fills a `CanonicalWriter`, and name it in `reader.py` and
-`writer.py`.
+the layouts (image folder, npz, MNIST IDX, CIFAR-10 binary, parquet), the canonical form that all
+other steps work on, the writer, and the sandbox in which hostile bytes are read. What may not live
+here: torch, HTTP, the database, the object store, and the perturbation itself. Add a layout as one
+file that plans (from names and headers) and one function that fills a `CanonicalWriter`, and name
+it in `reader.py` and `writer.py`.
 """
 
 from worker.layouts.canonical import CANONICAL_FILES, Canonical, DatasetSummary, load_canonical

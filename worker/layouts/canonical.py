@@ -20,11 +20,13 @@ from worker.layouts.image import Pixels
 from worker.layouts.limits import Limits
 from worker.layouts.problem import BadDataset
 
-Layout = Literal["image_folder", "npz"]
+Layout = Literal["image_folder", "npz", "mnist_idx", "cifar10_binary", "parquet"]
 Split = Literal["train", "test"]
 TestSplit = Literal["given", "cut"]
 Labels = NDArray[np.int64]
 Names = dict[Split, list[str]]
+Details = dict[str, Any]
+"""What a layout needs to write an upload again without looking into it, as plain JSON values."""
 
 SPLITS: Final[tuple[Split, ...]] = ("train", "test")
 CANONICAL_FILES: Final = (
@@ -86,6 +88,7 @@ class Canonical:
         summary: what it is.
         limits: those under which the upload was read.
         names: member name, or "x_train[3]", of each image, in the order of the arrays.
+        details: what the layout keeps to write the upload again; empty for most.
         train_images, test_images: uint8 (N, H, W, C).
         train_labels, test_labels: int64 (N,), 0 to the number of classes - 1.
     """
@@ -93,6 +96,7 @@ class Canonical:
     summary: DatasetSummary
     limits: Limits
     names: Names
+    details: Details
     train_images: Pixels
     train_labels: Labels
     test_images: Pixels
@@ -113,6 +117,7 @@ def load_canonical(folder: Path) -> Canonical:
         DatasetSummary.from_json(index["summary"]),
         Limits(**index["limits"]),
         {split: list(index["names"][split]) for split in SPLITS},
+        index.get("details", {}),
         *(
             np.load(folder / _file_name(split, what), mmap_mode="r", allow_pickle=False)
             for split in SPLITS
@@ -210,7 +215,13 @@ class CanonicalWriter:
         _, height, width, channels = self._files["train"].shape
         return height, width, channels
 
-    def finish(self, summary: DatasetSummary, names: Names, labels: Mapping[Split, Labels]) -> None:
+    def finish(
+        self,
+        summary: DatasetSummary,
+        names: Names,
+        labels: Mapping[Split, Labels],
+        details: Details | None = None,
+    ) -> None:
         """Write labels and index. The number of images must be the one that was announced."""
         for split, rows in self._files.items():
             rows.close()
@@ -222,6 +233,7 @@ class CanonicalWriter:
             "summary": summary.to_json(),
             "limits": asdict(self._limits),
             "names": names,
+            "details": details or {},
         }
         part = self._folder / f"{_INDEX}.part"
         part.write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")

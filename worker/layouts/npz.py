@@ -1,28 +1,20 @@
 """An npz with x_train, y_train and, where there is a split, x_test, y_test."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from worker.layouts.canonical import (
-    SPLITS,
-    CanonicalWriter,
-    DatasetSummary,
-    Labels,
-    Split,
-    TestSplit,
-)
+from worker.layouts.canonical import SPLITS, CanonicalWriter, Split
 from worker.layouts.findings import Findings
+from worker.layouts.image import Pixels
 from worker.layouts.labels import check_test_labels, check_train_labels
 from worker.layouts.limits import Limits
-from worker.layouts.notes import cut_note, given_note
 from worker.layouts.npy import SUFFIX, ArrayInfo, array_bytes, inspect_array
+from worker.layouts.numbered import NumberedPlan, Source, plan_numbered, read_numbered, records
 from worker.layouts.problem import BadDataset, Code
 from worker.layouts.progress import Progress
-from worker.layouts.split import cut_test
 from worker.layouts.zip_directory import Member
 from worker.layouts.zip_reader import ZipReader
 
@@ -37,47 +29,10 @@ _KNOWN: Final = (*IMAGES.values(), *LABELS.values())
 
 @dataclass(frozen=True, slots=True)
 class NpzPlan:
-    """What headers and labels tell: everything but the pixels.
+    """The plan, and the arrays of images by name."""
 
-    Attributes:
-        images: the arrays of images; "test" only if it came with the upload.
-        labels: int64 (N,) by split of the upload.
-        in_test: bool (N,) over x_train, the images that `cut_test` sets aside; all false when the
-            test part came with the upload.
-        class_count: classes are "0" to str(class_count - 1).
-    """
-
-    images: dict[Split, ArrayInfo]
-    labels: dict[Split, Labels]
-    in_test: NDArray[np.bool_]
-    class_count: int
-
-    @property
-    def test_split(self) -> TestSplit:
-        return "given" if "test" in self.images else "cut"
-
-    def labels_of(self, split: Split) -> Labels:
-        """The labels of a split after the cut."""
-        if self.test_split == "given":
-            return self.labels[split]
-        return self.labels["train"][self.in_test if split == "test" else ~self.in_test]
-
-    def names_of(self, split: Split) -> list[str]:
-        """The names of the images of a split after the cut."""
-        if self.test_split == "given":
-            return [row_name(IMAGES[split], row) for row in range(len(self.labels[split]))]
-        rows = np.flatnonzero(self.in_test if split == "test" else ~self.in_test)
-        return [row_name(IMAGES["train"], row) for row in rows.tolist()]
-
-    def counts(self) -> dict[Split, dict[str, int]]:
-        found = {
-            split: np.bincount(self.labels_of(split), minlength=self.class_count).tolist()
-            for split in SPLITS
-        }
-        return {
-            split: {str(label): count for label, count in enumerate(found[split])}
-            for split in SPLITS
-        }
+    numbered: NumberedPlan
+    images: dict[str, ArrayInfo]
 
 
 def is_npz(members: Sequence[Member]) -> bool:
@@ -85,11 +40,6 @@ def is_npz(members: Sequence[Member]) -> bool:
     names = [member.name for member in members]
     ours = any(name == known + SUFFIX for name in names for known in _KNOWN)
     return ours or (bool(names) and all(name.endswith(SUFFIX) for name in names))
-
-
-def row_name(array: str, row: int) -> str:
-    """How one image of an array is called: "x_train[3]"."""
-    return f"{array}[{row}]"
 
 
 def plan_npz(archive: ZipReader, limits: Limits, findings: Findings) -> NpzPlan:
@@ -137,8 +87,12 @@ def plan_npz(archive: ZipReader, limits: Limits, findings: Findings) -> NpzPlan:
     if "test" in raw:
         check_test_labels(raw["test"], class_count, LABELS["test"])
     labels = {split: values.astype(np.int64) for split, values in raw.items()}
-    cut = np.zeros(len(labels["train"]), np.bool_) if "test" in raw else cut_test(labels["train"])
-    return NpzPlan(images, labels, cut, class_count)
+    classes = [str(label) for label in range(class_count)]
+    sources = [Source(info.name, split, info.shape[0]) for split, info in images.items()]
+    return NpzPlan(
+        plan_numbered("npz", sources, labels, classes),
+        {info.name: info for info in images.values()},
+    )
 
 
 def read_npz(
@@ -153,40 +107,15 @@ def read_npz(
     Raises:
         BadDataset: `dataset_too_large`, and what `ZipReader.pieces` raises.
     """
-    for split, info in plan.images.items():
-        on_member(info.name)
+
+    def rows_of(source: Source) -> Iterator[Pixels]:
+        info = plan.images[source.name]
         _, height, width, *channels = info.shape
-        row_shape = (height, width, *(channels or [1]))
-        row_bytes = height * width * row_shape[2]
-        done = 0
-        rest = b""
-        for piece in array_bytes(archive, info):
-            rest += piece
-            rows = np.frombuffer(rest, np.uint8, len(rest) // row_bytes * row_bytes)
-            rows = rows.reshape(-1, *row_shape)
-            rest = rest[rows.nbytes :]
-            cut = plan.in_test[done : done + len(rows)]
-            if plan.test_split == "given":
-                writer.add(split, rows, info.name)
-            else:
-                writer.add("train", rows[~cut], info.name)
-                writer.add("test", rows[cut], info.name)
-            done += len(rows)
-            progress.add(len(rows))
-    counts = plan.counts()
-    given = plan.test_split == "given"
-    writer.finish(
-        DatasetSummary(
-            layout="npz",
-            classes=list(counts["train"]),
-            counts=counts,
-            image_shape=writer.image_shape,
-            test_split=plan.test_split,
-            notes=[given_note() if given else cut_note(sum(counts["test"].values()))],
-        ),
-        {split: plan.names_of(split) for split in SPLITS},
-        {split: plan.labels_of(split) for split in SPLITS},
-    )
+        shape = (height, width, *(channels or [1]))
+        for rows in records(array_bytes(archive, info), height * width * shape[2]):
+            yield rows.reshape(-1, *shape)
+
+    read_numbered(plan.numbered, rows_of, writer, progress, on_member, [])
 
 
 def _arrays(archive: ZipReader, findings: Findings) -> Mapping[str, ArrayInfo]:

@@ -52,6 +52,15 @@ Code = Literal[
     "label_count_mismatch",
     "shape_mismatch",
     "labels_out_of_range",
+    # the files of MNIST IDX and CIFAR-10 binary
+    "binary_file_missing",
+    "binary_file_unknown",
+    "binary_file_damaged",
+    # the columns of a parquet file
+    "parquet_damaged",
+    "parquet_column_missing",
+    "parquet_column_unknown",
+    "parquet_value_invalid",
     # the process that reads
     "decoder_limits",
 ]

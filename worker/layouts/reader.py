@@ -4,12 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from worker.layouts.canonical import SPLITS, CanonicalWriter, DatasetSummary, load_canonical
+from worker.layouts.cifar import is_cifar, plan_cifar, read_cifar
 from worker.layouts.findings import Findings
 from worker.layouts.folder_plan import plan_folder
+from worker.layouts.idx import is_idx, plan_idx, read_idx
 from worker.layouts.image import strict_decoder
 from worker.layouts.image_folder import read_folder
 from worker.layouts.limits import Limits
 from worker.layouts.npz import is_npz, plan_npz, read_npz
+from worker.layouts.parquet import plan_parquet, read_parquet
+from worker.layouts.parquet_file import ParquetReader, is_parquet
 from worker.layouts.problem import BadDataset
 from worker.layouts.progress import OnProgress, Progress
 from worker.layouts.zip_reader import ZipReader
@@ -30,7 +34,8 @@ def read_archive(
     This runs image decoders on whatever was uploaded: production code calls `read_in_sandbox`.
 
     Args:
-        archive: a zip of an image folder, or an npz.
+        archive: a zip of an image folder, of MNIST's IDX files or of CIFAR-10's binary version, an
+            npz, or a parquet file.
         out: folder for the canonical form; made if need be, files of the same names replaced.
         limits: caps on everything.
         on_progress: called with (images done, images in all) at most five times a second.
@@ -42,14 +47,33 @@ def read_archive(
     """
     findings = Findings()
     try:
-        with ZipReader(archive, limits, findings) as source:
-            _read_zip(source, out, limits, on_progress, on_member, findings)
+        if is_parquet(archive):
+            with ParquetReader(archive) as table:
+                _read_parquet(table, out, limits, on_progress, on_member, findings)
+        else:
+            with ZipReader(archive, limits, findings) as source:
+                _read_zip(source, out, limits, on_progress, on_member, findings)
     except BadDataset as problem:
         whole = findings.concluded_by(problem)
         if whole is problem:
             raise
         raise whole from problem
     return load_canonical(out).summary
+
+
+def _read_parquet(
+    source: ParquetReader,
+    out: Path,
+    limits: Limits,
+    on_progress: OnProgress,
+    on_member: Callable[[str], None],
+    findings: Findings,
+) -> None:
+    plan = plan_parquet(source, limits, findings)
+    counts = {split: len(plan.numbered.labels_of(split)) for split in SPLITS}
+    with CanonicalWriter(out, counts, limits) as writer, strict_decoder():
+        progress = Progress(on_progress, sum(counts.values()))
+        read_parquet(source, plan, writer, limits, progress, on_member, findings)
 
 
 def _read_zip(
@@ -62,10 +86,22 @@ def _read_zip(
 ) -> None:
     if is_npz(source.members):
         npz_plan = plan_npz(source, limits, findings)
-        counts = {split: len(npz_plan.labels_of(split)) for split in SPLITS}
+        counts = {split: len(npz_plan.numbered.labels_of(split)) for split in SPLITS}
         with CanonicalWriter(out, counts, limits) as writer:
             progress = Progress(on_progress, sum(counts.values()))
             read_npz(source, npz_plan, writer, progress, on_member)
+    elif is_idx(source.members):
+        idx_plan = plan_idx(source, limits, findings)
+        counts = {split: len(idx_plan.numbered.labels_of(split)) for split in SPLITS}
+        with CanonicalWriter(out, counts, limits) as writer:
+            progress = Progress(on_progress, sum(counts.values()))
+            read_idx(source, idx_plan, writer, progress, on_member)
+    elif is_cifar(source.members):
+        cifar_plan = plan_cifar(source, limits, findings)
+        counts = {split: len(cifar_plan.numbered.labels_of(split)) for split in SPLITS}
+        with CanonicalWriter(out, counts, limits) as writer:
+            progress = Progress(on_progress, sum(counts.values()))
+            read_cifar(source, cifar_plan, writer, progress, on_member)
     else:
         plan = plan_folder(source.members, limits, findings)
         counts = {split: sum(plan.counts()[split].values()) for split in SPLITS}

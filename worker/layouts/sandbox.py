@@ -21,6 +21,7 @@ from PIL import JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin
 from worker.layouts.confine import confine
 from worker.layouts.limits import MIB, Limits
 from worker.layouts.member_note import MemberNote
+from worker.layouts.parquet_file import is_parquet, load_pyarrow
 from worker.layouts.problem import BadDataset, limits_problem
 from worker.layouts.reader import read_archive
 
@@ -32,6 +33,8 @@ _EXHAUSTED: Final = {errno.EFBIG: "disk space", errno.ENOMEM: "memory"}
 
 def main() -> int:
     request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    if is_parquet(Path(request["archive"])):
+        load_pyarrow()
     limits = Limits(**request["limits"])
     out = Path(request["out"])
     out.mkdir(parents=True, exist_ok=True)

@@ -158,4 +158,5 @@ def _environment() -> dict[str, str]:
         # One thread: each further one reserves address space, which is limited.
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
+        "ARROW_DEFAULT_MEMORY_POOL": "system",  # the others reserve more than they use
     }

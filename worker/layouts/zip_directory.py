@@ -138,8 +138,9 @@ def _find(file: BinaryIO, archive_bytes: int) -> _Place:
             )
         raise BadDataset(
             "not_an_archive",
-            "The file is neither a zip archive nor an npz. Upload a zip of train/<class>/<image> "
-            "and test/<class>/<image>, or an npz with x_train, y_train, x_test and y_test.",
+            "The file is no zip, npz or parquet. Upload a zip of train/<class>/<image> and "
+            "test/<class>/<image>, of MNIST's IDX files or of CIFAR-10's binary version, an npz "
+            "with x_train, y_train, x_test and y_test, or a parquet file with image and label.",
         )
     end = tail_start + at
     zip64 = _find64(file, end)

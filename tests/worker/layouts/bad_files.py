@@ -8,8 +8,9 @@ from tests.worker.layouts.bad_archives import BAD_ARCHIVES
 from tests.worker.layouts.bad_arrays import BAD_ARRAYS
 from tests.worker.layouts.bad_disguises import BAD_DISGUISES
 from tests.worker.layouts.bad_file import BadFile
+from tests.worker.layouts.bad_formats import BAD_FORMATS
 from tests.worker.layouts.bad_images import BAD_IMAGES
 
-BAD_FILES: dict[str, BadFile] = BAD_ARCHIVES | BAD_IMAGES | BAD_ARRAYS | BAD_DISGUISES
+BAD_FILES: dict[str, BadFile] = BAD_ARCHIVES | BAD_IMAGES | BAD_ARRAYS | BAD_DISGUISES | BAD_FORMATS
 
 __all__ = ["BAD_FILES", "BadFile"]

@@ -24,12 +24,19 @@ def test_bad_file_is_refused_by_name(name: str, tmp_path: Path) -> None:
 
 
 def test_each_name_is_used_once() -> None:
-    from tests.worker.layouts import bad_archives, bad_arrays, bad_disguises, bad_images
+    from tests.worker.layouts import (
+        bad_archives,
+        bad_arrays,
+        bad_disguises,
+        bad_formats,
+        bad_images,
+    )
 
     parts = (
         bad_archives.BAD_ARCHIVES,
         bad_images.BAD_IMAGES,
         bad_arrays.BAD_ARRAYS,
         bad_disguises.BAD_DISGUISES,
+        bad_formats.BAD_FORMATS,
     )
     assert len(BAD_FILES) == sum(map(len, parts)) >= 200
