@@ -92,8 +92,7 @@ class Owner:
     def submit(self, dataset_id: str, mark: int) -> str:
         """Start one job and return its id, however often the connection breaks.
 
-        `mark` tells this job from all others: it is asked for as `budget_seconds`, which a job of
-        fixed steps does not use.
+        The owner writes `mark` on it and looks for that before asking again.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
@@ -110,7 +109,7 @@ class Owner:
             "dataset_id": dataset_id,
             "epsilon": EPSILON,
             "training_steps": STEPS,
-            "budget_seconds": mark,
+            "metadata": {"mark": str(mark)},
         }
         try:
             response = self._http.post("/v1/jobs", json=asked)
@@ -125,7 +124,7 @@ class Owner:
     def jobs(self, mark: int) -> list[Json]:
         """The newest jobs that carry a mark."""
         listed = self.get("/v1/jobs", limit=20)["data"]
-        return [job for job in listed if job["budget_seconds"] == mark]
+        return [job for job in listed if job["metadata"].get("mark") == str(mark)]
 
     def job(self, job_id: str) -> Json:
         return self.get(f"/v1/jobs/{job_id}")

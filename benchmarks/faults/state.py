@@ -92,11 +92,8 @@ def job_of(job_id: str) -> Job:
 
 def jobs_marked(mark: int) -> list[str]:
     """Ids of the jobs that carry an owner's mark."""
-    return list(
-        look(
-            lambda session: session.scalars(select(Job.id).where(Job.budget_seconds == mark)).all()
-        )
-    )
+    marked = select(Job.id).where(Job.options["metadata"]["mark"].astext == str(mark))
+    return list(look(lambda session: session.scalars(marked).all()))
 
 
 def expire_lease(step_id: str) -> None:
