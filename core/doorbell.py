@@ -52,11 +52,16 @@ def celery_app() -> Celery:
 
 
 def is_ringing(pool: str) -> bool:
-    """Whether a bell waits in the queue of `pool` already."""
+    """Whether a bell waits in the queue of `pool` already; False if the broker does not say."""
     with celery_app().connection_for_write() as connection:
-        channel: Any = connection.default_channel
-        # Declared as Celery declares it. Asking passively would fail on Redis with a key prefix.
-        return bool(channel.queue_declare(queue=pool, durable=True).message_count)
+        away: tuple[type[BaseException], ...] = (OperationalError, *connection.connection_errors)
+        try:
+            channel: Any = connection.default_channel
+            # Declared as Celery declares it. Asking passively would fail on Redis with a key
+            # prefix.
+            return bool(channel.queue_declare(queue=pool, durable=True).message_count)
+        except away:
+            return False  # to ring is no harm, and says what is wrong
 
 
 def ring(pool: str) -> bool:

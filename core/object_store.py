@@ -4,8 +4,12 @@ Two clients: one talks to the store, the other only signs links, with the addres
 owners reach it (the host is part of the signature).
 """
 
+import contextlib
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
+log = logging.getLogger(__name__)
+
+UNFINISHED_UPLOAD_DAYS = 2
 CHUNK = MIB
 PART_BYTES = 8 * MIB  # S3 allows 10,000 parts: files of up to 78 GiB
 
@@ -76,13 +83,49 @@ class ObjectStore:
         )
 
     def ensure_bucket(self) -> None:
-        """Create the bucket if it is not there."""
+        """Create the bucket if it is not there, with a rule that ends unfinished uploads."""
         try:
             self.client.head_bucket(Bucket=self.bucket)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") not in {"404", "NoSuchBucket"}:
                 raise
             self.client.create_bucket(Bucket=self.bucket)
+        self._expire_unfinished_uploads()
+
+    def _expire_unfinished_uploads(self) -> None:
+        """Let the store itself give up uploads in parts after days, where it can and we may.
+
+        Rules that the operator has written stay. The sweeper does the same, sooner.
+        """
+        get, put = (
+            self.client.get_bucket_lifecycle_configuration,
+            self.client.put_bucket_lifecycle_configuration,
+        )
+        try:
+            try:
+                rules = get(Bucket=self.bucket)["Rules"]
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") != "NoSuchLifecycleConfiguration":
+                    raise
+                rules = []
+            if any("AbortIncompleteMultipartUpload" in rule for rule in rules):
+                return
+            rules.append(
+                {
+                    "ID": "unfinished-uploads",
+                    "Status": "Enabled",
+                    "Filter": {"Prefix": ""},
+                    "AbortIncompleteMultipartUpload": {
+                        "DaysAfterInitiation": UNFINISHED_UPLOAD_DAYS
+                    },
+                }
+            )
+            put(Bucket=self.bucket, LifecycleConfiguration={"Rules": rules})
+        except ClientError as error:
+            log.warning(
+                "no lifecycle rule for unfinished uploads: %s",
+                error.response.get("Error", {}).get("Code"),
+            )
 
     def check(self) -> None:
         """Raise unless the store answers for the bucket."""
@@ -124,6 +167,37 @@ class ObjectStore:
             for entry in page.get("Contents", []):
                 yield entry["Key"]
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The prefixes one level below `prefix`, each with a slash at its end."""
+        for page in self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix, Delimiter="/"
+        ):
+            for entry in page.get("CommonPrefixes", []):
+                yield entry["Prefix"]
+
+    def newest(self, prefix: str) -> datetime | None:
+        """When the youngest object below `prefix` was written; None if there is none."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        times = (entry["LastModified"] for page in pages for entry in page.get("Contents", []))
+        return max(times, default=None)
+
+    def unfinished_uploads(self) -> Iterator["UnfinishedUpload"]:
+        """Multipart uploads that were neither completed nor aborted."""
+        for page in self.client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self.bucket
+        ):
+            for entry in page.get("Uploads", []):
+                yield UnfinishedUpload(entry["Key"], entry["UploadId"], entry["Initiated"])
+
+    def abort(self, upload: "UnfinishedUpload") -> None:
+        """Delete the parts of an unfinished upload; one that is gone by now is no error."""
+        with contextlib.suppress(self.client.exceptions.NoSuchUpload):
+            self.client.abort_multipart_upload(
+                Bucket=self.bucket, Key=upload.key, UploadId=upload.id
+            )
+
     def delete(self, key: str) -> None:
         self.client.delete_object(Bucket=self.bucket, Key=key)
 
@@ -152,6 +226,15 @@ class ObjectStore:
 
     def multipart(self, key: str, content_type: str) -> "MultipartUpload":
         return MultipartUpload(self, key, content_type)
+
+
+@dataclass(frozen=True)
+class UnfinishedUpload:
+    """A multipart upload of which only parts are there."""
+
+    key: str
+    id: str
+    began_at: datetime
 
 
 class MultipartUpload:

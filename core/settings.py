@@ -110,7 +110,37 @@ class Settings(BaseSettings):
     checkpoint_seconds: float = Field(
         default=30.0, gt=0, description="Shortest time between two checkpoints of a training."
     )
-    max_lost: int = Field(default=3, ge=1, description="Lost workers a step survives.")
+    max_lost: int = Field(
+        default=3, ge=1, description="Lost workers a step survives without getting any further."
+    )
+    outage_seconds: float = Field(
+        default=600.0,
+        ge=0,
+        description="How long a step waits for a database or store that is away, or for room on "
+        "its disk, before that counts as a lost worker.",
+    )
+
+    leftover_seconds: float = Field(
+        default=3600.0,
+        gt=0,
+        description="How often the sweeper walks the store, and from what age on it deletes an "
+        "upload there that no dataset knows.",
+    )
+    unfinished_upload_seconds: float = Field(
+        default=24 * 3600.0,
+        gt=0,
+        description="An upload whose parts were not put together by then is given up.",
+    )
+    keep_datasets_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="Datasets that no job has used for so long are deleted; none: never.",
+    )
+    keep_results_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="Files that jobs made are deleted so long after the job's end; none: never.",
+    )
 
     default_budget_seconds: int = Field(
         default=150, gt=0, description="Generator training time of a job that names none."

@@ -234,6 +234,12 @@ def lose(
     return given_up
 
 
+def database_age(session: Session) -> timedelta:
+    """For how long the database has been up."""
+    now, started = session.execute(select(func.now(), func.pg_postmaster_start_time())).one()
+    return timedelta(seconds=(now - started).total_seconds())
+
+
 def expired(session: Session) -> list[Claim]:
     """The claims whose lease has run out."""
     rows = session.scalars(

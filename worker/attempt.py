@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core import logs, steps
-from core.database import transaction, write_patiently
+from core.database import write_patiently
 from core.object_store import dataset_prefix
 from core.problem import Problem
 from core.settings import get_settings
@@ -25,6 +25,7 @@ from worker import flow
 from worker.context import Cancelled, Drained, StepContext, open_context
 from worker.faults import STORE_AWAY, explain, is_worth_another_try
 from worker.layouts import BadDataset
+from worker.outage import sit_out
 
 RETRY_SECONDS = 5.0
 
@@ -63,7 +64,7 @@ def _run(claim: steps.Claim, context: StepContext, function: StepFunction) -> No
             context.store.delete_prefix(dataset_prefix(claim.tenant_id, claim.dataset_id))
     except Exception as error:
         if is_worth_another_try(error):
-            _try_again(claim, patience, explain(error), context.settings.max_lost)
+            _try_again(claim, context, explain(error))
         else:
             _end(claim, patience, explain(error))
 
@@ -77,9 +78,15 @@ def _end(claim: steps.Claim, patience: float, problem: Problem) -> None:
     write_patiently(lambda session: flow.fail(session, claim, problem), patience)
 
 
-def _try_again(claim: steps.Claim, patience: float, problem: Problem, max_lost: int) -> None:
-    time.sleep(RETRY_SECONDS * claim.token)  # a server that is away is not back at once
-    write_patiently(lambda session: flow.lose(session, claim, problem, max_lost), patience)
+def _try_again(claim: steps.Claim, context: StepContext, problem: Problem) -> None:
+    """Leave the step to another attempt: in good order after an outage, else as a loss."""
+    settings = context.settings
+    patience = settings.lease_seconds
+    if sit_out(context.store, context.scratch, settings.outage_seconds):
+        write_patiently(lambda session: flow.give_back(session, claim), patience)
+        return
+    time.sleep(RETRY_SECONDS * claim.token)  # whatever it was may pass
+    write_patiently(lambda session: flow.lose(session, claim, problem, settings.max_lost), patience)
 
 
 def _end_with_supervisor() -> None:
@@ -93,8 +100,10 @@ def _end_with_supervisor() -> None:
 def main() -> None:
     logs.configure("step", get_settings())
     _end_with_supervisor()
-    with transaction() as session:
-        claim = steps.get(session, sys.argv[1], int(sys.argv[2]))
+    step_id, token = sys.argv[1], int(sys.argv[2])
+    claim = write_patiently(
+        lambda session: steps.get(session, step_id, token), get_settings().lease_seconds
+    )
     logs.add(**claim.log_fields)
     with contextlib.suppress(steps.LeaseLost), open_context(claim) as context:
         context.drain_on_sigterm()

@@ -129,8 +129,13 @@ class StepContext:
     def _store_checkpoint(self, state: bytes) -> None:
         key = f"{self.attempt_prefix}checkpoint-{time.time_ns()}"
         self.store.put_bytes(key, state)
-        with transaction() as session:
-            steps.write(session, self.claim, checkpoint_key=key)
+        try:
+            with transaction() as session:
+                # Whoever was lost before has not kept this step from getting further.
+                steps.write(session, self.claim, checkpoint_key=key, lost_count=0)
+        except steps.LeaseLost:
+            self.store.delete(key)
+            raise
         if self._checkpoint_key:
             self.store.delete(self._checkpoint_key)
         self._checkpoint_key = key

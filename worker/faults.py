@@ -1,5 +1,6 @@
 """What an exception means: the owner's data, the service's fault, or a server that was away."""
 
+import errno
 import logging
 
 from boto3.exceptions import Boto3Error
@@ -17,6 +18,11 @@ DATABASE_AWAY = (OperationalError, InterfaceError)
 STORE_AWAY = (BotoCoreError, ClientError, Boto3Error)
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a file could not be written for want of room, or of a right to more of it."""
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
 def is_worth_another_try(error: BaseException) -> bool:
     """Whether the same step may well succeed on its next attempt."""
     cause = error.__cause__ or error.__context__
@@ -25,7 +31,7 @@ def is_worth_another_try(error: BaseException) -> bool:
         return status >= SERVER_ERRORS
     if isinstance(error, Boto3Error) and isinstance(cause, ClientError):
         return is_worth_another_try(cause)
-    return isinstance(error, (*DATABASE_AWAY, *STORE_AWAY, ReaderCrashed))
+    return is_disk_full(error) or isinstance(error, (*DATABASE_AWAY, *STORE_AWAY, ReaderCrashed))
 
 
 def explain(error: BaseException) -> Problem:
@@ -34,6 +40,12 @@ def explain(error: BaseException) -> Problem:
         return Problem(
             "out_of_memory",
             "The step ran out of memory. Use a smaller dataset, or a worker with more memory.",
+            retryable=True,
+        )
+    if is_disk_full(error):
+        return Problem(
+            "disk_full",
+            "The disk of the worker is full. Try again later; if it stays so, tell the operator.",
             retryable=True,
         )
     log.error("step failed", exc_info=error)

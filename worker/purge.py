@@ -8,7 +8,7 @@ that is away for a while means a later purge and not an orphan.
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from core import lifecycle
 from core.database import transaction
@@ -22,48 +22,49 @@ BATCH = 100
 def purge_jobs(settings: Settings) -> None:
     """Of a job that has ended only its artifacts stay."""
     store = ObjectStore.from_settings(settings)
-    with transaction() as session:
-        jobs = session.scalars(
-            select(Job)
-            .where(
-                Job.purged_at.is_(None),
-                Job.status.in_(lifecycle.FINAL),
-                # A worker that lost its lease may still be writing; it is gone by then.
-                Job.finished_at < func.now() - timedelta(seconds=settings.lease_seconds),
-            )
-            .limit(BATCH)
-        ).all()
-    for job in jobs:
+    due = (
+        select(Job)
+        .where(
+            Job.purged_at.is_(None),
+            Job.status.in_(lifecycle.FINAL),
+            # A worker that lost its lease may still be writing; it is gone by then.
+            Job.finished_at < func.now() - timedelta(seconds=settings.lease_seconds),
+        )
+        .limit(1)
+        # Another sweeper takes the next one.
+        .with_for_update(skip_locked=True)
+    )
+    for _ in range(BATCH):
         with transaction() as session:
+            job = session.scalars(due).one_or_none()
+            if job is None:
+                return
             kept = set(
                 session.scalars(select(Artifact.object_key).where(Artifact.job_id == job.id))
             )
-        _delete(store, job_prefix(job.tenant_id, job.id), kept.__contains__)
-        with transaction() as session:
-            session.execute(update(Job).where(Job.id == job.id).values(purged_at=func.now()))
+            _delete(store, job_prefix(job.tenant_id, job.id), kept.__contains__)
+            job.purged_at = func.now()
 
 
 def purge_datasets(settings: Settings) -> None:
     """Of a dataset the upload and its canonical form stay, of one that is gone nothing."""
     store = ObjectStore.from_settings(settings)
-    with transaction() as session:
-        datasets = session.scalars(
-            select(Dataset)
-            .where(Dataset.purged_at.is_(None), Dataset.status != lifecycle.VALIDATING)
-            .limit(BATCH)
-        ).all()
-    for dataset in datasets:
-        ready = dataset.status == lifecycle.READY
-        _delete(
-            store, dataset_prefix(dataset.tenant_id, dataset.id), _kept_of(dataset, ready=ready)
-        )
+    due = (
+        select(Dataset)
+        .where(Dataset.purged_at.is_(None), Dataset.status != lifecycle.VALIDATING)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    for _ in range(BATCH):
         with transaction() as session:
-            session.execute(
-                update(Dataset)
-                # A dataset that was deleted meanwhile is purged again.
-                .where(Dataset.id == dataset.id, Dataset.status == dataset.status)
-                .values(purged_at=func.now())
+            dataset = session.scalars(due).one_or_none()
+            if dataset is None:
+                return
+            ready = dataset.status == lifecycle.READY
+            _delete(
+                store, dataset_prefix(dataset.tenant_id, dataset.id), _kept_of(dataset, ready=ready)
             )
+            dataset.purged_at = func.now()
 
 
 def _kept_of(dataset: Dataset, *, ready: bool) -> Callable[[str], bool]:

@@ -8,6 +8,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,7 +21,9 @@ from core.problem import Problem
 from core.settings import Settings, get_settings
 from core.tables import Job
 from worker import flow, heartbeat
+from worker.leftovers import clear_leftovers
 from worker.purge import purge_datasets, purge_jobs
+from worker.retention import expire_datasets, expire_results
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,10 @@ LOST = Problem(
 def requeue_lost_steps(settings: Settings) -> None:
     """A worker that stopped renewing its lease is gone; another one takes its step."""
     with transaction() as session:
+        # A database that was away has kept every worker from renewing its lease: once it is back,
+        # they get the time to.
+        if steps.database_age(session) < timedelta(seconds=2 * settings.heartbeat_seconds):
+            return
         claims = steps.expired(session)
     for claim in claims:
         with contextlib.suppress(steps.LeaseLost), transaction() as session:
@@ -69,8 +76,11 @@ CONCERNS: tuple[Callable[[Settings], None], ...] = (
     requeue_lost_steps,
     end_stuck_changes,
     ring_for_waiting_steps,
+    expire_datasets,
+    expire_results,
     purge_jobs,
     purge_datasets,
+    clear_leftovers,
 )
 
 

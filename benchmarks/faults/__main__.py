@@ -36,8 +36,13 @@ from benchmarks.faults.trial import Missed, Trial
 from core.object_store import ObjectStore
 from core.settings import Settings, get_settings
 
-# What a training of seconds needs to be one of several checkpoints.
-SHORT = {"UNLEARNABLE_CHECKPOINT_SECONDS": "0.5"}
+# What a training of seconds needs to be one of several checkpoints, and what a run of minutes needs
+# to see leftovers go.
+SHORT = {
+    "UNLEARNABLE_CHECKPOINT_SECONDS": "0.5",
+    "UNLEARNABLE_LEFTOVER_SECONDS": "5",
+    "UNLEARNABLE_UNFINISHED_UPLOAD_SECONDS": "30",
+}
 FIRST_MARK = 1000
 # Nobody is interrupted by these: every step must be claimed exactly once.
 HARMLESS = {"kill-api", "lose-bells", "deliver-three-times", "claim-at-once", "kill-sweeper"}
@@ -171,7 +176,14 @@ def settings_of(options: argparse.Namespace) -> dict[str, str]:
 
 
 def told(settings: Settings) -> dict[str, Any]:
-    names = ("lease_seconds", "heartbeat_seconds", "sweep_seconds", "checkpoint_seconds")
+    names = (
+        "lease_seconds",
+        "heartbeat_seconds",
+        "sweep_seconds",
+        "checkpoint_seconds",
+        "leftover_seconds",
+        "unfinished_upload_seconds",
+    )
     return {name: getattr(settings, name) for name in names} | {"training_steps": STEPS}
 
 

@@ -18,7 +18,6 @@ from benchmarks.faults.trial import Trial
 from core.database import transaction
 from core.doorbell import COMPUTE, LOOK, celery_app, ring
 from core.settings import get_settings
-from worker.sweeper import requeue_lost_steps
 
 Fault = Callable[[Trial], None]
 
@@ -244,6 +243,8 @@ def expire_lease(trial: Trial) -> None:
 
     The sweeper that finds it is this process, a second one beside that of the stack.
     """
+    from worker.sweeper import requeue_lost_steps  # needs to know where the servers are
+
     trial.submit_and_wait()
     step = trial.step_of(trial.attempt())
     trial.hurt()

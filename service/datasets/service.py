@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from core import doorbell, lifecycle, steps
@@ -29,7 +30,8 @@ def upload_key(tenant_id: str, dataset_id: str) -> str:
 def register(tenant_id: str, dataset_id: str, received: Received, store: ObjectStore) -> Dataset:
     """Write down a dataset whose upload lies in the store, and have it validated.
 
-    If it cannot be written down, its upload is deleted.
+    If it cannot be written down, its upload is deleted: at once, or, if a commit's answer was lost
+    and it may have been written down all the same, by the sweeper.
     """
     dataset = Dataset(
         id=dataset_id,
@@ -51,6 +53,8 @@ def register(tenant_id: str, dataset_id: str, received: Received, store: ObjectS
                 dataset_id=dataset_id,
             )
             lifecycle.record(session, tenant_id, dataset_id, "dataset.created")
+    except (OperationalError, InterfaceError):
+        raise
     except BaseException:
         store.delete_prefix(dataset_prefix(tenant_id, dataset_id))
         raise

@@ -1,0 +1,84 @@
+"""Uploads that nobody waits for any more are found in the store and deleted; no others."""
+
+from datetime import timedelta
+
+import pytest
+
+from core.database import transaction
+from core.ids import new_id
+from core.object_store import ObjectStore, dataset_prefix
+from core.settings import Settings
+from core.tables import Dataset, Tenant
+from worker.leftovers import abort_unfinished_uploads, delete_unclaimed_uploads
+
+AT_ONCE, LATER = timedelta(0), timedelta(hours=1)
+
+
+@pytest.fixture
+def store(servers: Settings) -> ObjectStore:
+    return ObjectStore.from_settings(servers)
+
+
+@pytest.fixture
+def unclaimed(store: ObjectStore) -> str:
+    """The prefix of an upload whose API was killed before it wrote a row."""
+    prefix = dataset_prefix(new_id("ten"), new_id("ds"))
+    store.put_bytes(f"{prefix}upload", b"x")
+    return prefix
+
+
+@pytest.fixture
+def claimed(store: ObjectStore) -> str:
+    """The prefix of an upload that is a dataset."""
+    tenant, dataset = new_id("ten"), new_id("ds")
+    prefix = dataset_prefix(tenant, dataset)
+    with transaction() as session:
+        session.add(Tenant(id=tenant, name=tenant))
+        session.flush()
+        session.add(
+            Dataset(
+                id=dataset,
+                tenant_id=tenant,
+                name="d",
+                status="validating",
+                size_bytes=1,
+                sha256="",
+                upload_key=f"{prefix}upload",
+            )
+        )
+    store.put_bytes(f"{prefix}upload", b"x")
+    return prefix
+
+
+def test_what_no_row_knows_is_deleted_once_it_is_old(
+    store: ObjectStore, unclaimed: str, claimed: str
+) -> None:
+    delete_unclaimed_uploads(store, LATER)
+    assert list(store.keys(unclaimed)) == [f"{unclaimed}upload"]
+    delete_unclaimed_uploads(store, AT_ONCE)
+    assert list(store.keys(unclaimed)) == []
+    assert list(store.keys(claimed)) == [f"{claimed}upload"]
+
+
+def test_an_upload_in_parts_is_given_up_once_it_is_old(store: ObjectStore) -> None:
+    key = dataset_prefix(new_id("ten"), new_id("ds")) + "upload"
+    store.multipart(key, "application/octet-stream").write_part(1, b"x")
+
+    def unfinished() -> list[str]:
+        return [upload.key for upload in store.unfinished_uploads() if upload.key == key]
+
+    abort_unfinished_uploads(store, LATER)
+    assert unfinished() == [key]
+    [upload] = [one for one in store.unfinished_uploads() if one.key == key]
+    abort_unfinished_uploads(store, AT_ONCE)
+    assert unfinished() == []
+    store.abort(upload)  # it is gone: no error
+
+
+def test_the_bucket_ends_unfinished_uploads_by_itself(store: ObjectStore) -> None:
+    store.ensure_bucket()
+    store.ensure_bucket()  # a second time changes nothing
+    rules = store.client.get_bucket_lifecycle_configuration(Bucket=store.bucket)["Rules"]
+    assert [rule["AbortIncompleteMultipartUpload"] for rule in rules] == [
+        {"DaysAfterInitiation": 2}
+    ]

@@ -1,0 +1,65 @@
+"""Letting go of uploads and results that have been kept as long as the settings say.
+
+Only the rows change here; `worker.purge` deletes the bytes, and notes when they are gone.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, exists, func, select
+
+from core import lifecycle
+from core.database import transaction
+from core.settings import Settings
+from core.tables import Artifact, Dataset, Job
+
+BATCH = 100
+
+
+def expire_datasets(settings: Settings) -> None:
+    """Delete datasets that no job has used for `keep_datasets_days`, as their owner would."""
+    if settings.keep_datasets_days is None:
+        return
+    age = timedelta(days=settings.keep_datasets_days)
+    used = exists().where(
+        Job.dataset_id == Dataset.id,
+        Job.status.not_in(lifecycle.FINAL) | _older(Job.finished_at, age).is_not(True),
+    )
+    with transaction() as session:
+        datasets = session.scalars(
+            select(Dataset)
+            .where(Dataset.status == lifecycle.READY, _older(Dataset.ready_at, age), ~used)
+            .limit(BATCH)
+            # Another sweeper may be at it, and an owner may be starting a job on one of them.
+            .with_for_update(skip_locked=True)
+        ).all()
+        for dataset in datasets:
+            lifecycle.record(session, dataset.tenant_id, dataset.id, "dataset.expired")
+            lifecycle.change_dataset(session, dataset, lifecycle.DELETED)
+
+
+def expire_results(settings: Settings) -> None:
+    """Take back the files of jobs that ended `keep_results_days` ago; the jobs stay."""
+    if settings.keep_results_days is None:
+        return
+    age = timedelta(days=settings.keep_results_days)
+    with transaction() as session:
+        jobs = session.scalars(
+            select(Job)
+            .where(
+                Job.status == lifecycle.SUCCEEDED,
+                _older(Job.finished_at, age),
+                exists().where(Artifact.job_id == Job.id),
+            )
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        ).all()
+        for job in jobs:
+            session.execute(delete(Artifact).where(Artifact.job_id == job.id))
+            job.purged_at = None
+            lifecycle.record(session, job.tenant_id, job.id, "job.results_expired")
+
+
+def _older(moment: Any, age: timedelta) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = moment < func.now() - age
+    return condition
