@@ -81,6 +81,9 @@ class Run:
             started = time.monotonic()
             trial.submit()
             trial.follow()
+            job = self.owner.job(trial.jobs[0])
+            if job["status"] != "succeeded":
+                raise SystemExit(f"Nobody disturbed it, and it did not succeed: {job}")
             results.append(self.owner.result(trial.jobs[0]))
             tell(f"undisturbed: {time.monotonic() - started:.1f} s, {results[-1]}")
         if results[0] != results[1]:
