@@ -48,10 +48,11 @@ format: $(READY) ## Format the code and mend what can be mended
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header pyproject.toml
 
+# Without triton, a gigabyte that only torch.compile asks for (torch's wheels for Windows have none).
 lock: ## Pin the dependencies anew (needs uv)
 	$(COMPILE) --extra dev -o requirements.lock
 	$(COMPILE) --extra service -c requirements.lock -o docker/requirements-service.lock
-	$(COMPILE) --extra worker -c requirements.lock -o docker/requirements-worker.lock
+	$(COMPILE) --extra worker -c requirements.lock --no-emit-package triton -o docker/requirements-worker.lock
 
 clean: ## Remove the environment and what the tools left (not the data of `up`)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
