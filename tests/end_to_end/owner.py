@@ -25,9 +25,15 @@ CLASSES = ("zero", "one", "two", "three")
 class Owner:
     """A data owner with a key of the stack."""
 
-    def __init__(self, http: httpx2.Client, stack: StackInfo) -> None:
+    def __init__(self, http: httpx2.Client, stack: StackInfo | None) -> None:
         self.http = http
-        self.stack = stack
+        self._stack = stack
+
+    @property
+    def stack(self) -> StackInfo:
+        """What lies behind the API, if this machine runs it."""
+        assert self._stack is not None, "the stack runs elsewhere"
+        return self._stack
 
     def upload(self, path: Path) -> Json:
         with path.open("rb") as file:
