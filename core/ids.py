@@ -16,9 +16,21 @@ def new_id(prefix: str, milliseconds: int | None = None) -> str:
     """
     if milliseconds is None:
         milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+    return numbered_id(prefix, (milliseconds << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS))
+
+
+def numbered_id(prefix: str, number: int) -> str:
+    """An identifier that holds a number below 2**130; identifiers sort as their numbers do."""
     digits = []
     for _ in range(LENGTH):
-        value, digit = divmod(value, 32)
+        number, digit = divmod(number, 32)
         digits.append(_ALPHABET[digit])
     return f"{prefix}_{''.join(reversed(digits))}"
+
+
+def number_of(id_: str) -> int:
+    """The number that a well-formed identifier holds."""
+    number = 0
+    for digit in id_.rpartition("_")[2]:
+        number = number * 32 + _ALPHABET.index(digit)
+    return number

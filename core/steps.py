@@ -262,6 +262,33 @@ def get(session: Session, step_id: str, token: int) -> Claim:
     return _claim(step)
 
 
+# Tenants take turns: before a step with n others of its tenant in front, each other tenant has at
+# most n + 1 turns.
+_POSITION = text(
+    """
+    WITH mine AS (
+        SELECT pool, tenant_id, -priority AS rank, queued_at, id FROM steps
+        WHERE job_id = :job_id AND status = 'queued' ORDER BY rank, queued_at, id LIMIT 1
+    ), ahead AS (
+        SELECT count(DISTINCT s.job_id) AS jobs FROM steps s JOIN mine USING (pool, tenant_id)
+        WHERE s.status = 'queued'
+            AND (-s.priority, s.queued_at, s.id) < (mine.rank, mine.queued_at, mine.id)
+    ), others AS (
+        SELECT least(count(DISTINCT s.job_id), (SELECT jobs + 1 FROM ahead)) AS jobs
+        FROM steps s JOIN mine USING (pool)
+        WHERE s.status = 'queued' AND s.tenant_id <> mine.tenant_id GROUP BY s.tenant_id
+    )
+    SELECT 1 + (SELECT jobs FROM ahead) + (SELECT coalesce(sum(jobs), 0) FROM others)::int FROM mine
+    """
+)
+
+
+def position(session: Session, job_id: str) -> int | None:
+    """At the latest as how manieth job a waiting one is taken up, from 1; None if none waits."""
+    found: int | None = session.scalar(_POSITION, {"job_id": job_id})
+    return found
+
+
 def _claim(step: Step | Row[Any]) -> Claim:
     return Claim(
         step_id=step.id,

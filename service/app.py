@@ -14,14 +14,17 @@ from service.datasets.endpoints import UPLOAD_PATH
 from service.datasets.endpoints import router as datasets
 from service.datasets.upload import Gate
 from service.evaluations.endpoints import router as evaluations
+from service.events.endpoints import router as events
 from service.health.endpoints import router as health
 from service.health.service import Readiness, checks_of
+from service.jobs.changes import Changes
 from service.jobs.endpoints import router as jobs
 from service.kit import docs, handlers
 from service.kit.access import AccessMiddleware
 from service.kit.body_limit import JSON_LIMIT, BodyLimitMiddleware
 from service.kit.request_id import RequestIdMiddleware
 from service.kit.security_headers import SecurityHeadersMiddleware
+from service.series.endpoints import router as series
 
 DESCRIPTION = """
 Upload a labelled image dataset, start a job, and get back the same images with a perturbation of at
@@ -59,8 +62,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.store = ObjectStore.from_settings(settings)
     app.state.uploads = Gate()
+    app.state.changes = Changes()
     app.state.readiness = Readiness(checks_of(app.state.store))
-    for router in (datasets, jobs, evaluations, artifacts, health):
+    for router in (datasets, jobs, events, series, evaluations, artifacts, health):
         app.include_router(router)
     handlers.install(app)
     docs.install(app)

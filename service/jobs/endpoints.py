@@ -2,14 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Query, Response
 from fastapi.openapi.models import Example
+from starlette.concurrency import run_in_threadpool
 
 from core import tables
 from core.epsilon import parse_epsilon
 from core.label_map import parse_label_map
 from service.datasets.problems import dataset_not_found
 from service.jobs import problems, service
+from service.jobs.changes import ChangesDep
 from service.jobs.repository import PREFIX
 from service.jobs.schemas import (
     CANCELLING,
@@ -23,6 +25,7 @@ from service.jobs.schemas import (
 )
 from service.kit.auth import CallerDep
 from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, failures, refusal_of, success
+from service.kit.etag import DOCUMENTED, ETAG_HEADER, IfNoneMatch
 from service.kit.pages import ListOf, PageDep, cursor_invalid
 from service.kit.state import SettingsDep
 
@@ -70,13 +73,13 @@ def create_job(
 ) -> Job:
     """Protect a dataset: train a generator against it, perturb it, and measure the effect.
 
-    The answer comes at once. Poll the address in Location until `status` is `succeeded`, `failed`
-    or `cancelled`; once a second is fine.
+    The answer comes at once. Ask the address in Location until `status` is `succeeded`, `failed`
+    or `cancelled`: once a second, or with `?wait=30`.
     """
     job = service.create(caller.tenant_id, asked, settings)
     response.headers["Location"] = f"{PATH}/{job.id}"
     response.headers["Retry-After"] = "1"
-    return Job.of(job)
+    return service.view(job)
 
 
 @router.get(
@@ -99,13 +102,33 @@ def list_jobs(caller: CallerDep, page: PageDep) -> ListOf[Job]:
     response_model=Job,
     summary="Follow a job",
     responses={
-        **success(200, "The job as it is now.", RUNNING),
-        **failures(problems.job_not_found()),
+        **success(200, "The job as it is now.", RUNNING, ETAG_HEADER),
+        **DOCUMENTED,
+        **failures(problems.job_not_found(), FIELD_INVALID),
     },
 )
-def get_job(job_id: str, caller: CallerDep) -> Job:
-    """Status, phase, progress, current metrics and estimated end of one job."""
-    return Job.of(service.get(caller.tenant_id, job_id))
+async def get_job(
+    job_id: str,
+    caller: CallerDep,
+    changes: ChangesDep,
+    if_none_match: IfNoneMatch = None,
+    wait: Annotated[
+        float,
+        Query(ge=0, le=60, description="Seconds to wait for a change before answering, up to 60."),
+    ] = 0,
+) -> Response:
+    """Status, phase, progress, current metrics and estimated end of one job.
+
+    With `wait` the answer comes as soon as the job is not any more what `If-None-Match` names, or
+    without that header what it was when you asked; at the latest after so many seconds. A job that
+    has ended is answered at once.
+
+        curl -H "Authorization: Bearer $KEY" "$URL/v1/jobs/$JOB?wait=30"
+    """
+    found = await run_in_threadpool(service.tagged, caller.tenant_id, job_id)
+    if wait and not found.is_final and (if_none_match is None or found.is_known(if_none_match)):
+        found = await service.wait_for_change(caller.tenant_id, job_id, found, wait, changes)
+    return found.response(if_none_match)
 
 
 @router.post(
@@ -124,7 +147,7 @@ def cancel_job(job_id: str, caller: CallerDep) -> Job:
 
     Cancelling twice is no error. A job that has succeeded or failed cannot be cancelled.
     """
-    return Job.of(service.cancel(caller.tenant_id, job_id))
+    return service.view(service.cancel(caller.tenant_id, job_id))
 
 
 _TOO_LATE = [
@@ -148,7 +171,7 @@ def pause_job(job_id: str, caller: CallerDep) -> Job:
     Pausing twice is no error. A job that has ended or is being cancelled cannot be paused; one that
     is paused can be cancelled.
     """
-    return Job.of(service.pause(caller.tenant_id, job_id))
+    return service.view(service.pause(caller.tenant_id, job_id))
 
 
 @router.post(
@@ -166,4 +189,4 @@ def resume_job(job_id: str, caller: CallerDep) -> Job:
     Resuming a job that is not paused is no error. A job that has ended or is being cancelled cannot
     be resumed.
     """
-    return Job.of(service.resume(caller.tenant_id, job_id))
+    return service.view(service.resume(caller.tenant_id, job_id))

@@ -99,6 +99,10 @@ class Job(JobOptions, _Head):
 
     model_config = ConfigDict(extra="ignore")
 
+    queue_position: int | None = Field(
+        description="While it is `queued`, and asked for by itself: at the latest as how manieth "
+        "its turn comes, 1 being the next. Owners take turns."
+    )
     estimated_finish_at: datetime | None = Field(description="While it runs; a guess.")
     metrics: dict[str, Any] = Field(
         description="What the running step measures, such as loss and accuracy in percent."
@@ -107,9 +111,12 @@ class Job(JobOptions, _Head):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    timestamps: dict[str, datetime] = Field(
+        description="When it last entered each status and phase that it has been in, in order."
+    )
 
     @classmethod
-    def of(cls, row: tables.Job) -> Self:
+    def of(cls, row: tables.Job, queue_position: int | None = None) -> Self:
         """The public view of a row, whose dataset must be loaded."""
         epsilon = Fraction(row.epsilon)
         assert row.dataset.summary is not None, "only ready datasets have jobs"
@@ -141,8 +148,15 @@ class Job(JobOptions, _Head):
                 "created_at": row.created_at,
                 "started_at": row.started_at,
                 "finished_at": row.finished_at,
+                "queue_position": queue_position,
+                "timestamps": _in_order({"queued": row.created_at.isoformat(), **row.timestamps}),
             }
         )
+
+
+def _in_order(timestamps: dict[str, str]) -> dict[str, datetime]:
+    entered = {name: datetime.fromisoformat(moment) for name, moment in timestamps.items()}
+    return dict(sorted(entered.items(), key=lambda item: item[1]))
 
 
 def _by_name(chosen: ProtectedFraction | None, classes: list[str]) -> ProtectedFraction | None:
@@ -210,6 +224,12 @@ RUNNING = Job(
     created_at=datetime.fromisoformat("2026-11-22T10:15:10Z"),
     started_at=datetime.fromisoformat("2026-11-22T10:15:11Z"),
     finished_at=None,
+    queue_position=None,
+    timestamps={
+        "queued": datetime.fromisoformat("2026-11-22T10:15:10Z"),
+        "running": datetime.fromisoformat("2026-11-22T10:15:11Z"),
+        "training": datetime.fromisoformat("2026-11-22T10:15:11Z"),
+    },
 )
 QUEUED = RUNNING.model_copy(
     update={
@@ -219,6 +239,8 @@ QUEUED = RUNNING.model_copy(
         "estimated_finish_at": None,
         "metrics": {},
         "started_at": None,
+        "queue_position": 3,
+        "timestamps": {"queued": RUNNING.created_at},
     }
 )
 CANCELLING = RUNNING.model_copy(update={"status": "cancelling"})

@@ -1,8 +1,11 @@
 """Checking what a job asks for, and what may be done to it."""
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from core import doorbell, lifecycle, steps
 from core.database import reading, transaction
@@ -11,10 +14,12 @@ from core.settings import Settings
 from core.tables import Job
 from service.datasets.problems import dataset_not_found
 from service.datasets.repository import DatasetRepository
-from service.jobs import problems
+from service.jobs import problems, schemas
+from service.jobs.changes import Changes
 from service.jobs.checks import check
 from service.jobs.repository import PREFIX, JobRepository
 from service.jobs.schemas import JobRequest
+from service.kit.etag import Tagged
 from service.kit.pages import Page
 
 
@@ -71,6 +76,50 @@ def get(tenant_id: str, job_id: str, *, with_evaluation: bool = False) -> Job:
     if job is None:
         raise problems.job_not_found()
     return job
+
+
+@dataclass(frozen=True)
+class TaggedJob(Tagged):
+    """A job, serialised as its owner reads it."""
+
+    is_final: bool
+
+
+def tagged(tenant_id: str, job_id: str) -> TaggedJob:
+    """One job, as `view` shows it.
+
+    Raises:
+        Refused: `job_not_found`.
+    """
+    job = get(tenant_id, job_id)
+    answer = Tagged.of(view(job))
+    return TaggedJob(answer.body, answer.etag, job.status in lifecycle.FINAL)
+
+
+def view(job: Job) -> schemas.Job:
+    """A job as its owner reads it, with its place in the queue while it waits."""
+    position = None
+    if job.status == lifecycle.QUEUED:
+        with reading() as session:
+            position = steps.position(session, job.id)
+    return schemas.Job.of(job, position)
+
+
+async def wait_for_change(
+    tenant_id: str, job_id: str, known: TaggedJob, seconds: float, changes: Changes
+) -> TaggedJob:
+    """The job once it is not what is `known` any more, or as it is after `seconds`.
+
+    Raises:
+        Refused: `job_not_found`.
+    """
+    deadline = time.monotonic() + seconds
+    with changes.watch(job_id) as watched:
+        while await watched.changed(deadline - time.monotonic()):
+            found = await run_in_threadpool(tagged, tenant_id, job_id)
+            if found.etag != known.etag:
+                return found
+    return known
 
 
 def page_of(tenant_id: str, page: Page) -> tuple[list[Job], bool]:

@@ -1,0 +1,1 @@
+"""Events: what happened to a job and when, as a list and as a stream."""
