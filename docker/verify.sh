@@ -119,9 +119,12 @@ EOF
 }
 upload() { api "$PUBLIC_URL/v1/datasets" -F "file=@$work/digits.npz" | json '["id"]'; }
 dataset_is_ready() { [ "$(api "$PUBLIC_URL/v1/datasets/$1" | json '["status"]')" = ready ]; }
+# start_job SECONDS: trains so long, and is evaluated as briefly as can be.
 start_job() {
-    api "$PUBLIC_URL/v1/jobs" -H "Content-Type: application/json" \
-        -d "{\"dataset_id\": \"$(cat "$work/dataset")\", \"epsilon\": 0.3, \"budget_seconds\": ${1:-5}}" | json '["id"]'
+    api "$PUBLIC_URL/v1/jobs" -H "Content-Type: application/json" -d @- <<EOF | json '["id"]'
+{"dataset_id": "$(cat "$work/dataset")", "epsilon": 0.3, "budget_seconds": $1,
+ "evaluation": {"victims": [{"victim": "small-strided", "epochs": 1}]}}
+EOF
 }
 # What the owner is told; nothing while the API is away.
 job() { api "$PUBLIC_URL/v1/jobs/$1" | json "$2" 2>/dev/null || true; }
@@ -238,7 +241,7 @@ secrets_stay_secret() {
 }
 # A server is killed while a job trains, and started again.
 server_dies() {
-    id=$(start_job 8)
+    id=$(start_job 6)
     until_true 120 is_training "$id" || no "the job never trained" || return 1
     docker kill "$(container "$1")" >>"$log"
     sleep 3
@@ -253,7 +256,7 @@ has_restarted() { [ "$(restarts "$1")" -gt "$2" ]; }
 # Every process of one of ours is killed while a job trains; nobody starts it but Docker.
 process_dies() {
     before=$(restarts "$1")
-    id=$(start_job 8)
+    id=$(start_job 6)
     until_true 120 is_training "$id" || no "the job never trained" || return 1
     inside "$1" python -c 'import os; os.kill(-1, 9)' || true
     until_true 60 has_restarted "$1" "$before" || no "Docker did not start it again" || return 1
@@ -271,7 +274,7 @@ upload_waits() {
     echo "accepted while ingest was away, read when it was back"
 }
 drains() {
-    id=$(start_job 30)
+    id=$(start_job 15)
     until_true 120 is_training "$id" || no "the job never trained" || return 1
     begun=$SECONDS
     compose stop worker >>"$log"
@@ -287,7 +290,7 @@ drains() {
 two_at_once() { [ "$(sql "SELECT count(DISTINCT split_part(lease_owner, ':', 1)) FROM steps WHERE status = 'running' AND pool = 'compute'")" = 2 ]; }
 scales() {
     compose up --detach --wait --no-recreate --scale worker=2 >>"$log"
-    one=$(start_job 15) two=$(start_job 15)
+    one=$(start_job 8) two=$(start_job 8)
     until_true 120 two_at_once || no "never two workers at once" || return 1
     ends_well "$one" && ends_well "$two" || return 1
     compose up --detach --wait --no-recreate --scale worker=1 >>"$log"
@@ -318,7 +321,8 @@ nothing_left() {
 
 # ------------------------------------------------------------------------------------------------
 
-echo "docker $(docker version --format '{{.Server.Version}}'), compose $(docker compose version --short)," \
+commit=$(git describe --always --dirty 2>/dev/null || echo "no checkout")
+echo "commit $commit, docker $(docker version --format '{{.Server.Version}}'), compose $(docker compose version --short)," \
     "$(docker info --format '{{.NCPU}}') cores, base ${BASE:-python:3.13-slim-trixie}," \
     "servers: $([ -n "$stand_ins" ] && echo stand-ins || echo public images)"
 sh docker/secrets.sh "$SECRETS"
