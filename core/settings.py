@@ -142,6 +142,16 @@ class Settings(BaseSettings):
         description="Files that jobs made are deleted so long after the job's end; none: never.",
     )
 
+    rate_limit_per_second: float = Field(
+        default=100.0, ge=0, description="Requests a second that one key may make; 0: no limit."
+    )
+    rate_limit_burst: int = Field(
+        default=400, ge=1, description="Requests that a key which was quiet may make at once."
+    )
+    idempotency_seconds: int = Field(
+        default=24 * 3600, gt=0, description="How long answers are kept for repeated requests."
+    )
+
     default_budget_seconds: int = Field(
         default=150, gt=0, description="Generator training time of a job that names none."
     )

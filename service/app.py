@@ -22,6 +22,7 @@ from service.jobs.endpoints import router as jobs
 from service.kit import docs, handlers
 from service.kit.access import AccessMiddleware
 from service.kit.body_limit import JSON_LIMIT, BodyLimitMiddleware
+from service.kit.rate_limit import RateLimiter, RateLimitMiddleware
 from service.kit.request_id import RequestIdMiddleware
 from service.kit.security_headers import SecurityHeadersMiddleware
 from service.series.endpoints import router as series
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.store = ObjectStore.from_settings(settings)
     app.state.uploads = Gate()
     app.state.changes = Changes()
+    app.state.limiter = RateLimiter(settings)
     app.state.readiness = Readiness(checks_of(app.state.store))
     for router in (datasets, jobs, events, series, evaluations, artifacts, health):
         app.include_router(router)
@@ -72,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(
         BodyLimitMiddleware, limit=JSON_LIMIT, counts_itself=frozenset({("POST", UPLOAD_PATH)})
     )
+    app.add_middleware(RateLimitMiddleware)
     app.add_middleware(AccessMiddleware)
     app.add_middleware(RequestIdMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
@@ -85,6 +88,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.readiness.check()
     yield
     await app.state.uploads.wait_until_empty()
+    app.state.limiter.close()
 
 
 def _operation_id(route: APIRoute) -> str:

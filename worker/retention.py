@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, select
 from core import lifecycle
 from core.database import transaction
 from core.settings import Settings
-from core.tables import Artifact, Dataset, Job
+from core.tables import Artifact, Dataset, IdempotencyKey, Job
 
 BATCH = 100
 
@@ -36,6 +36,13 @@ def expire_datasets(settings: Settings) -> None:
         for dataset in datasets:
             lifecycle.record(session, dataset.tenant_id, dataset.id, "dataset.expired")
             lifecycle.change_dataset(session, dataset, lifecycle.DELETED)
+
+
+def expire_answers(settings: Settings) -> None:
+    """Answers to repeated requests are kept for a while only."""
+    age = timedelta(seconds=settings.idempotency_seconds)
+    with transaction() as session:
+        session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < func.now() - age))
 
 
 def expire_results(settings: Settings) -> None:

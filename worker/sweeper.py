@@ -23,7 +23,7 @@ from core.tables import Job
 from worker import flow, heartbeat
 from worker.leftovers import clear_leftovers
 from worker.purge import purge_datasets, purge_jobs
-from worker.retention import expire_datasets, expire_results
+from worker.retention import expire_answers, expire_datasets, expire_results
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ CONCERNS: tuple[Callable[[Settings], None], ...] = (
     purge_jobs,
     purge_datasets,
     clear_leftovers,
+    expire_answers,
 )
 
 

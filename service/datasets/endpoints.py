@@ -14,6 +14,7 @@ from service.datasets.schemas import BAD_FILES, PAGE, READY, VALIDATING, Dataset
 from service.datasets.upload import Gate, receive
 from service.kit.auth import CallerDep
 from service.kit.documented import FIELD_INVALID, Responses, failures, success
+from service.kit.idempotency import IdempotentRoute
 from service.kit.pages import ListOf, PageDep, cursor_invalid
 from service.kit.problems import STORE_UNAVAILABLE
 from service.kit.state import SettingsDep, StoreDep
@@ -21,7 +22,7 @@ from service.kit.state import SettingsDep, StoreDep
 UPLOAD_PATH = "/v1/datasets"
 RESPOND_ASYNC = "respond-async"
 
-router = APIRouter(prefix=UPLOAD_PATH, tags=["datasets"])
+router = APIRouter(prefix=UPLOAD_PATH, tags=["datasets"], route_class=IdempotentRoute)
 
 _LOCATION = {"Location": "The dataset's address."}
 _UPLOAD_RESPONSES: Responses = {

@@ -21,6 +21,7 @@ MESSAGES = {
     "job.cancelled": "The job was cancelled.",
     "job.succeeded": "The results can be downloaded.",
     "job.failed": "The job has failed; its `error` says why.",
+    "job.results_expired": "The files of the results were kept as long as agreed, and are gone.",
     "step.lost": "A worker was lost. Another one goes on from the last checkpoint.",
 }
 LEVELS: dict[str, Level] = {"job.failed": "error", "step.lost": "warn"}

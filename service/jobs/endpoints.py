@@ -26,12 +26,13 @@ from service.jobs.schemas import (
 from service.kit.auth import CallerDep
 from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, failures, refusal_of, success
 from service.kit.etag import DOCUMENTED, ETAG_HEADER, IfNoneMatch
+from service.kit.idempotency import IdempotentRoute
 from service.kit.pages import ListOf, PageDep, cursor_invalid
 from service.kit.state import SettingsDep
 
 PATH = "/v1/jobs"
 
-router = APIRouter(prefix=PATH, tags=["jobs"])
+router = APIRouter(prefix=PATH, tags=["jobs"], route_class=IdempotentRoute)
 
 _REQUEST_EXAMPLES = {
     name: Example(summary=name, value=request.model_dump(exclude_unset=True))

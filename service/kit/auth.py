@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from core import api_keys, logs
 from core.api_keys import Caller
 from core.database import reading
 from service.kit.problems import Refusal
+from service.kit.rate_limit import charge
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -38,15 +39,17 @@ def invalid() -> Refusal:
 
 
 def authenticate(
+    request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
     """The caller, by the key of the Authorization header.
 
     Raises:
-        Refusal: there is no key, or it opens nothing.
+        Refusal: there is no key, it opens nothing, or it was used too often.
     """
     if credentials is None:
         raise missing()
+    charge(request.scope, request.app.state.limiter, api_keys.digest(credentials.credentials))
     with reading() as session:
         caller = api_keys.find(session, credentials.credentials)
     if caller is None:

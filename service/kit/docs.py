@@ -16,7 +16,9 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from service.kit.problems import ProblemBody
+from service.kit import idempotency, rate_limit
+from service.kit.documented import failures
+from service.kit.problems import PROBLEM_JSON, ProblemBody
 
 _STATIC = Path(fastapi_offline.__file__).parent / "static"
 _ASSETS = "/docs-assets"
@@ -53,6 +55,43 @@ def _drop_foreign_errors(document: dict[str, Any]) -> None:
         document["components"]["schemas"].pop(name, None)
 
 
+def _describe_headers(document: dict[str, Any]) -> None:
+    """What holds for all calls with a key, and for all that create or change something."""
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            if "security" not in operation:
+                continue
+            for answer in operation["responses"].values():
+                answer.setdefault("headers", {}).update(_headers(rate_limit.HEADERS))
+            if method == "post":
+                _describe_idempotency(operation)
+
+
+def _describe_idempotency(operation: dict[str, Any]) -> None:
+    operation.setdefault("parameters", []).append(
+        {
+            "name": idempotency.HEADER,
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "maxLength": 255},
+            "description": idempotency.DESCRIPTION,
+            "example": "0b8e3e5c-5d0e-4f0c-9f0a-3f4f8f6a2f11",
+        }
+    )
+    for status, answer in failures(*idempotency.PROBLEMS, authenticated=False).items():
+        here = operation["responses"].setdefault(str(status), answer)
+        if here is not answer:
+            here["description"] += f", {answer['description']}"
+            here["content"][PROBLEM_JSON]["examples"] |= answer["content"][PROBLEM_JSON]["examples"]
+
+
+def _headers(meanings: dict[str, str]) -> dict[str, Any]:
+    return {
+        name: {"description": meaning, "schema": {"type": "string"}}
+        for name, meaning in meanings.items()
+    }
+
+
 def _policy(html: str) -> str:
     """Scripts from here only, and of the inline ones just those of this page."""
     hashes = " ".join(
@@ -78,6 +117,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         )
         schemas = document["components"]["schemas"]
         _drop_foreign_errors(document)
+        _describe_headers(document)
         problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs") | {ProblemBody.__name__: problem}
         app.openapi_schema = document

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from core.problem import Refused
-from service.kit import auth, problems
+from service.kit import auth, problems, rate_limit
 from service.kit.problems import PROBLEM_JSON, FieldProblem, ProblemBody, Refusal
 
 Responses = dict[int | str, dict[str, Any]]
@@ -22,6 +22,7 @@ EXAMPLE_REQUEST_ID = "req_5f0c2b7d9e1a4c3b8d6f7a90"
 _EVERYWHERE = (
     auth.missing(),
     auth.invalid(),
+    rate_limit.too_many(1),
     problems.INTERNAL_ERROR,
     problems.DATABASE_UNAVAILABLE,
 )

@@ -1,0 +1,162 @@
+"""`Idempotency-Key`: a POST that is sent again is answered again, and done once.
+
+The answer of a POST that succeeded is kept, and sent to whoever repeats it under the same key. One
+that was refused is forgotten, so that it may be mended and tried again. If the process dies between
+the deed and the note of its answer, the key stays taken: better to ask than to do it twice.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from fastapi.security.utils import get_authorization_scheme_param
+from sqlalchemy import delete, update
+from sqlalchemy.dialects.postgresql import insert
+from starlette.concurrency import run_in_threadpool
+
+from core import api_keys
+from core.database import reading, transaction
+from core.tables import IdempotencyKey
+from service.kit.problems import Conflict, Refusal
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
+_SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
+_KEPT_HEADERS = ("content-type", "location", "preference-applied", "retry-after")
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+DESCRIPTION = (
+    "A word of your choice for this very request, such as a UUID. Sent again with the same word "
+    "within a day, it is not done again: you get the first answer, with `Idempotent-Replayed: "
+    "true`. Refused requests may be mended and sent again with the same word."
+)
+
+
+def key_invalid() -> Refusal:
+    return Refusal(
+        400,
+        "idempotency_key_invalid",
+        f"{HEADER} must have 1 to 255 printable ASCII characters and no spaces.",
+        HEADER,
+    )
+
+
+def key_reused() -> Refusal:
+    """The same key, another request."""
+    return Refusal(
+        422,
+        "idempotency_key_reused",
+        f"This {HEADER} was sent before, with another request. Take a new one for this request.",
+        HEADER,
+    )
+
+
+def in_progress() -> Conflict:
+    return Conflict(
+        "idempotency_key_in_progress",
+        "The first request with this key is still being worked on. If that does not change, its "
+        "server has died: list what you have to see whether it was done, and take a new key.",
+        HEADER,
+        retry_after=1,
+    )
+
+
+PROBLEMS = (key_invalid(), in_progress(), key_reused())
+
+
+class IdempotentRoute(APIRoute):
+    """A route whose POST heeds `Idempotency-Key`."""
+
+    def get_route_handler(self) -> Handler:
+        handler = super().get_route_handler()
+
+        async def once(request: Request) -> Response:
+            key = request.headers.get(HEADER)
+            if key is None or request.method != "POST":
+                return await handler(request)
+            if not _SHAPE.fullmatch(key):
+                raise key_invalid()
+            tenant_id = await run_in_threadpool(_tenant_of, request)
+            if tenant_id is None:
+                return await handler(request)  # which refuses it
+            return await _once(request, handler, tenant_id, key)
+
+        return once
+
+
+async def _once(request: Request, handler: Handler, tenant_id: str, key: str) -> Response:
+    fingerprint = await _fingerprint(request)
+    known = await run_in_threadpool(_take, tenant_id, key, fingerprint)
+    if known is not None:
+        return _replay(known, fingerprint)
+    try:
+        response = await handler(request)
+    except BaseException:
+        await run_in_threadpool(_forget, tenant_id, key)
+        raise
+    if 200 <= response.status_code < 300:
+        await run_in_threadpool(_keep, tenant_id, key, response)
+    else:
+        await run_in_threadpool(_forget, tenant_id, key)
+    return response
+
+
+def _tenant_of(request: Request) -> str | None:
+    _, credentials = get_authorization_scheme_param(request.headers.get("authorization"))
+    with reading() as session:
+        caller = api_keys.find(session, credentials)
+    return caller.tenant_id if caller else None
+
+
+async def _fingerprint(request: Request) -> str:
+    """What makes a request this one. Of an upload its size, which is known before it is sent."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.startswith("multipart/"):
+        body = request.headers.get("content-length", "").encode()
+    else:
+        body = await request.body()
+    address = f"{request.url.path}?{request.url.query}\n"
+    return hashlib.sha256(address.encode() + body).hexdigest()
+
+
+def _take(tenant_id: str, key: str, fingerprint: str) -> IdempotencyKey | None:
+    """Take a key that nobody has, or return what is known of it."""
+    with transaction() as session:
+        taken = session.execute(
+            insert(IdempotencyKey)
+            .values(tenant_id=tenant_id, key=key, fingerprint=fingerprint)
+            .on_conflict_do_nothing()
+            .returning(IdempotencyKey.key)
+        ).one_or_none()
+        return None if taken else session.get_one(IdempotencyKey, (tenant_id, key))
+
+
+def _replay(known: IdempotencyKey, fingerprint: str) -> Response:
+    if known.fingerprint != fingerprint:
+        raise key_reused()
+    if known.status is None:
+        raise in_progress()
+    return Response(known.body, known.status, {**(known.headers or {}), REPLAYED: "true"})
+
+
+def _keep(tenant_id: str, key: str, response: Response) -> None:
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    with transaction() as session:
+        session.execute(
+            update(IdempotencyKey)
+            .where(IdempotencyKey.tenant_id == tenant_id, IdempotencyKey.key == key)
+            .values(status=response.status_code, headers=headers, body=bytes(response.body))
+        )
+
+
+def _forget(tenant_id: str, key: str) -> None:
+    with transaction() as session:
+        session.execute(
+            delete(IdempotencyKey).where(
+                IdempotencyKey.tenant_id == tenant_id, IdempotencyKey.key == key
+            )
+        )
