@@ -30,7 +30,7 @@ from typing import Any
 
 from benchmarks.faults import checks, report
 from benchmarks.faults.kinds import KINDS
-from benchmarks.faults.owner import STEPS, Owner, Result
+from benchmarks.faults.owner import TRAINING_STEPS, Owner, Result
 from benchmarks.faults.parts import Parts, running_parts
 from benchmarks.faults.trial import Missed, Trial
 from core.object_store import ObjectStore
@@ -59,12 +59,12 @@ def kinds_of(rounds: int, chosen: list[str], rng: random.Random) -> list[str]:
 class Run:
     """All rounds on one stack."""
 
-    def __init__(self, parts: Parts, seed: int) -> None:
+    def __init__(self, parts: Parts, seed: int, training_steps: int) -> None:
         self.parts = parts
         self.seed = seed
         self.settings = get_settings()
         self.store = ObjectStore.from_settings(self.settings)
-        self.owner = Owner(parts.api_url, parts.api_key)
+        self.owner = Owner(parts.api_url, parts.api_key, training_steps)
         self.dataset = self.owner.upload("data")
         self.mark = FIRST_MARK
         self.rounds: list[report.Round] = []
@@ -187,7 +187,7 @@ def told(settings: Settings) -> dict[str, Any]:
         "leftover_seconds",
         "unfinished_upload_seconds",
     )
-    return {name: getattr(settings, name) for name in names} | {"training_steps": STEPS}
+    return {name: getattr(settings, name) for name in names}
 
 
 def arguments() -> argparse.Namespace:
@@ -199,6 +199,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=len(KINDS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--faults", help=f"some of: {','.join(KINDS)}")
+    parser.add_argument("--training-steps", type=int, default=TRAINING_STEPS, help="of each job")
     for name in ("lease", "heartbeat", "sweep"):
         parser.add_argument(f"--{name}-seconds", type=float, help="the service's default if not")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -216,7 +217,7 @@ def main() -> int:
     with running_parts(settings_of(options)) as parts:
         os.environ.update(parts.settings)
         get_settings.cache_clear()
-        run = Run(parts, options.seed)
+        run = Run(parts, options.seed, options.training_steps)
         try:
             for number, kind in enumerate(order, 1):
                 tell(json.dumps(run.play(number, kind).to_json()))
@@ -225,6 +226,7 @@ def main() -> int:
         figures = run.close() | {
             "seed": options.seed,
             "seconds": round(time.monotonic() - started, 1),
+            "training_steps": options.training_steps,
             "undisturbed_seconds": round(run.usual_seconds, 1),
             "settings": told(run.settings),
         }

@@ -19,7 +19,7 @@ Json = dict[str, Any]
 PATIENCE_SECONDS = 120.0
 CLASSES, SIDE = 3, 8
 # Enough for several trials, so for several checkpoints, in a few seconds on one core.
-STEPS = 160
+TRAINING_STEPS = 160
 EPSILON = "64/255"
 
 
@@ -45,7 +45,8 @@ class Result:
 class Owner:
     """One tenant's key. Every call is repeated until the service answers with sense."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, training_steps: int) -> None:
+        self._training_steps = training_steps
         self._http = httpx2.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {key}"},
@@ -108,7 +109,7 @@ class Owner:
         asked = {
             "dataset_id": dataset_id,
             "epsilon": EPSILON,
-            "training_steps": STEPS,
+            "training_steps": self._training_steps,
             "metadata": {"mark": str(mark)},
         }
         try:
