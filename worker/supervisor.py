@@ -18,12 +18,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import IO
+from functools import partial
+from typing import IO, TypeVar
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core import lifecycle, logs, steps
-from core.database import transaction
+from core.database import transaction, write_patiently
 from core.doorbell import INGEST, ring
 from core.object_store import ObjectStore, job_prefix
 from core.problem import Problem
@@ -32,13 +34,14 @@ from core.tables import Job
 from worker import flow
 from worker.attempt import run
 from worker.context import scratch_of
-from worker.faults import DATABASE_AWAY
+from worker.faults import DATABASE_AWAY, STORE_AWAY
 from worker.lease import Lease
 
 POLL_SECONDS = 0.25
 CANCEL_GRACE_SECONDS = 1.0  # a step reports twice a second and stops by itself when cancelled
 DRAIN_GRACE_SECONDS = 25.0
 LOG_TAIL_LINES = 30
+T = TypeVar("T")
 CANCELLED = frozenset({lifecycle.CANCELLING, lifecycle.CANCELLED})
 
 log = logging.getLogger(__name__)
@@ -49,15 +52,18 @@ def work_off(pool: str, draining: Callable[[], bool]) -> None:
     owner = f"{socket.gethostname()}:{os.getpid()}"
     lease_seconds = get_settings().lease_seconds
     while not draining():
-        with transaction() as session:
-            claim = steps.claim(session, pool, owner, lease_seconds)
+        try:
+            with transaction() as session:
+                claim = steps.claim(session, pool, owner, lease_seconds)
+        except DATABASE_AWAY as error:
+            log.warning("nothing claimed: %s", type(error).__name__)
+            return  # the sweeper rings again
         if claim is None:
             return
         logs.add(**claim.log_fields)
         log.info("%s: %s begins (attempt %s)", claim.step_id, claim.kind, claim.token)
         try:
-            with transaction() as session:
-                begun = flow.begin(session, claim)
+            begun = _patiently(partial(flow.begin, claim=claim))
         except steps.LeaseLost:
             begun = False
         if not begun:
@@ -68,6 +74,11 @@ def work_off(pool: str, draining: Callable[[], bool]) -> None:
             else:
                 _supervise(claim, lease, draining)
         ring(pool)  # a step that ended may have made way for others, here or elsewhere
+
+
+def _patiently(write: Callable[[Session], T]) -> T:
+    """Write although the database may be away; beyond a lease the sweeper would act first."""
+    return write_patiently(write, get_settings().lease_seconds)
 
 
 def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -> None:
@@ -112,8 +123,8 @@ def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -
     elif process.returncode != 0 and not lease.lost.is_set():
         if drained:
             # It had no time to give its step back by itself; that is nobody's fault.
-            with contextlib.suppress(steps.LeaseLost), transaction() as session:
-                flow.give_back(session, claim)
+            with contextlib.suppress(steps.LeaseLost):
+                _patiently(partial(flow.give_back, claim=claim))
         else:
             _explain(claim, process.returncode, list(tail))
 
@@ -169,15 +180,20 @@ def _status_of_job(claim: steps.Claim) -> str | None:
 
 
 def _end_cancelled(claim: steps.Claim) -> None:
-    assert claim.job_id is not None
-    with contextlib.suppress(steps.LeaseLost), transaction() as session:
-        lifecycle.lock_job(session, claim.job_id)
-        steps.drop(session, claim)
-    with transaction() as session:
-        cancelled = flow.end_cancelled(session, claim.job_id)
-    if cancelled:
+    job_id = claim.job_id
+    assert job_id is not None
+
+    def end(session: Session) -> bool:
+        lifecycle.lock_job(session, job_id)
+        with contextlib.suppress(steps.LeaseLost):
+            steps.drop(session, claim)
+        return flow.end_cancelled(session, job_id)
+
+    if _patiently(end):
         store = ObjectStore.from_settings(get_settings())
-        store.delete_prefix(job_prefix(claim.tenant_id, claim.job_id))
+        # If the store is away, the sweeper deletes.
+        with contextlib.suppress(*STORE_AWAY):
+            store.delete_prefix(job_prefix(claim.tenant_id, job_id))
 
 
 def _explain(claim: steps.Claim, returncode: int, tail: list[str]) -> None:
@@ -200,5 +216,6 @@ def _explain(claim: steps.Claim, returncode: int, tail: list[str]) -> None:
             retryable=True,
         )
     log.warning("%s: %s: %s\n%s", claim.step_id, problem.code, problem.message, "\n".join(tail))
-    with contextlib.suppress(steps.LeaseLost), transaction() as session:
-        flow.lose(session, claim, problem, get_settings().max_lost)
+    max_lost = get_settings().max_lost
+    with contextlib.suppress(steps.LeaseLost):
+        _patiently(partial(flow.lose, claim=claim, problem=problem, max_lost=max_lost))

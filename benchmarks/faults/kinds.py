@@ -305,6 +305,17 @@ def _cancel(trial: Trial) -> None:
     trial.notes["cancel_seconds"] = round(time.monotonic() - asked, 2)
 
 
+def pause_and_resume(trial: Trial) -> None:
+    """Pause at a random moment, wait until it holds, and let the job go on."""
+    trial.submit_and_wait()
+    job_id = trial.jobs[-1]
+    asked = time.monotonic()
+    trial.owner.ask(job_id, "pause")
+    trial.wait_for_status("paused")
+    trial.notes["pause_seconds"] = round(time.monotonic() - asked, 2)
+    trial.owner.ask(job_id, "resume")
+
+
 KINDS: dict[str, Fault] = {
     fault.__name__.replace("_", "-"): fault
     for fault in (
@@ -331,5 +342,6 @@ KINDS: dict[str, Fault] = {
         cancel_training,
         cancel_protecting,
         cancel_evaluating,
+        pause_and_resume,
     )
 }

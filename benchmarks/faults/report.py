@@ -53,7 +53,7 @@ def _figures(rounds: Sequence[Round]) -> dict[str, Any]:
     for one in rounds:
         total.add(one.found)
     figures = {"rounds": len(rounds), **asdict(total)}
-    for name in ("recovery_seconds", "cancel_seconds", "drain_seconds"):
+    for name in ("recovery_seconds", "cancel_seconds", "pause_seconds", "drain_seconds"):
         seconds = [
             value
             for one in rounds

@@ -75,6 +75,14 @@ class Trial:
         time.sleep(self.rng.uniform(0.0, 1.0))
         return job
 
+    def wait_for_status(self, status: str) -> None:
+        """Wait until the job has a status.
+
+        Raises:
+            Missed: it ended before.
+        """
+        self._wait(lambda: self.owner.job(self.jobs[-1]), lambda job: job["status"] == status)
+
     def _wait(self, ask: Callable[[], T], until: Callable[[T], bool]) -> T:
         deadline = time.monotonic() + JOB_SECONDS
         while not until(answer := ask()):
