@@ -1,0 +1,41 @@
+"""A step whose process dies is explained, tried again, and given up in the end."""
+
+from core import steps
+from core.database import transaction
+from core.ids import new_id
+from core.settings import Settings
+from core.tables import Dataset, Step, Tenant
+
+
+def test_a_process_that_dies_every_time_is_given_up_with_a_reason(servers: Settings) -> None:
+    # Imported where the environment names the broker: Celery is told of it on import.
+    from worker.supervisor import work_off
+
+    tenant, pool = new_id("ten"), new_id("pool")
+    with transaction() as session:
+        session.add(Tenant(id=tenant, name=tenant))
+        session.flush()
+        dataset = Dataset(
+            id=new_id("ds"),
+            tenant_id=tenant,
+            name="d",
+            status="validating",
+            size_bytes=1,
+            sha256="",
+            upload_key="",
+        )
+        session.add(dataset)
+        session.flush()
+        # No module does this kind of step: the process ends before it begins.
+        step = steps.enqueue(
+            session, kind="nothing", pool=pool, tenant_id=tenant, dataset_id=dataset.id
+        )
+    work_off(pool, draining=lambda: False)
+    with transaction() as session:
+        ended = session.get_one(Step, step.id)
+        assert (ended.status, ended.lease_token) == ("failed", servers.max_lost)
+        row = session.get_one(Dataset, dataset.id)
+        assert row.status == "rejected"
+        assert row.error is not None
+        assert row.error["code"] == "worker_crashed"
+        assert row.error["retryable"] is True
