@@ -59,12 +59,13 @@ def kinds_of(rounds: int, chosen: list[str], rng: random.Random) -> list[str]:
 class Run:
     """All rounds on one stack."""
 
-    def __init__(self, parts: Parts, seed: int, training_steps: int) -> None:
+    def __init__(self, parts: Parts, options: argparse.Namespace) -> None:
         self.parts = parts
-        self.seed = seed
+        self.seed = options.seed
+        self.patience_seconds = options.patience_seconds
         self.settings = get_settings()
         self.store = ObjectStore.from_settings(self.settings)
-        self.owner = Owner(parts.api_url, parts.api_key, training_steps)
+        self.owner = Owner(parts.api_url, parts.api_key, options.training_steps)
         self.dataset = self.owner.upload("data")
         self.mark = FIRST_MARK
         self.rounds: list[report.Round] = []
@@ -99,6 +100,7 @@ class Run:
             rng=random.Random(f"{self.seed}/{name}"),  # noqa: S311 - not a secret
             mark=self.mark,
             usual_seconds=self.usual_seconds,
+            patience_seconds=self.patience_seconds,
         )
 
     def play(self, number: int, kind: str) -> report.Round:
@@ -200,6 +202,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--faults", help=f"some of: {','.join(KINDS)}")
     parser.add_argument("--training-steps", type=int, default=TRAINING_STEPS, help="of each job")
+    parser.add_argument(
+        "--patience-seconds", type=float, default=240.0, help="after which a job counts as stuck"
+    )
     for name in ("lease", "heartbeat", "sweep"):
         parser.add_argument(f"--{name}-seconds", type=float, help="the service's default if not")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -217,7 +222,7 @@ def main() -> int:
     with running_parts(settings_of(options)) as parts:
         os.environ.update(parts.settings)
         get_settings.cache_clear()
-        run = Run(parts, options.seed, options.training_steps)
+        run = Run(parts, options)
         try:
             for number, kind in enumerate(order, 1):
                 tell(json.dumps(run.play(number, kind).to_json()))

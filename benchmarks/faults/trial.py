@@ -15,7 +15,6 @@ from benchmarks.faults.owner import Json, Owner, has_ended
 from benchmarks.faults.parts import Parts
 from core import steps
 
-JOB_SECONDS = 240.0
 POLL_SECONDS = 0.1
 T = TypeVar("T")
 
@@ -32,6 +31,7 @@ class Trial:
         rng: decides every moment of this round.
         mark: tells this round's jobs from all others.
         usual_seconds: how long an undisturbed job takes.
+        patience_seconds: after which a job counts as stuck.
         jobs: ids of the jobs that were asked for, and were promised.
         expected: the final states that are right for them.
         recovery_seconds: from the fault until the interrupted steps report progress again.
@@ -44,6 +44,7 @@ class Trial:
     rng: random.Random
     mark: int
     usual_seconds: float
+    patience_seconds: float
     jobs: list[str] = field(default_factory=list)
     expected: frozenset[str] = frozenset({"succeeded"})
     recovery_seconds: float | None = None
@@ -84,7 +85,7 @@ class Trial:
         self._wait(lambda: self.owner.job(self.jobs[-1]), lambda job: job["status"] == status)
 
     def _wait(self, ask: Callable[[], T], until: Callable[[T], bool]) -> T:
-        deadline = time.monotonic() + JOB_SECONDS
+        deadline = time.monotonic() + self.patience_seconds
         while not until(answer := ask()):
             if self._all_ended() or time.monotonic() > deadline:
                 raise Missed
@@ -133,7 +134,7 @@ class Trial:
 
     def follow(self) -> bool:
         """Follow all jobs to their ends. False if one does not get there."""
-        deadline = time.monotonic() + JOB_SECONDS
+        deadline = time.monotonic() + self.patience_seconds
         while not self._all_ended():
             self._watch_recovery()
             if time.monotonic() > deadline:

@@ -34,6 +34,7 @@ def test_ten_rounds_lose_nothing() -> None:
         [
             *(sys.executable, "-m", "benchmarks.faults", "--json", "--rounds=10", "--seed=4"),
             *(f"--faults={','.join(QUICK)}", "--training-steps=60"),
+            "--patience-seconds=600",
             *("--lease-seconds=4", "--heartbeat-seconds=1", "--sweep-seconds=1"),
         ],
         capture_output=True,
