@@ -169,6 +169,17 @@ class Settings(BaseSettings):
         default="auto", description="`json`: one object a line; `auto`: text on a terminal only."
     )
 
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        description="Where metrics are served. In a container `0.0.0.0`: do not publish the port.",
+    )
+    api_metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Metrics of the API; none for no metrics."
+    )
+    sweeper_metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Metrics of the sweeper and of the database."
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -7,7 +7,7 @@ import argparse
 
 import uvicorn
 
-from core import logs
+from core import logs, metrics
 from core.settings import get_settings
 from service.app import create_app
 
@@ -25,7 +25,9 @@ def main() -> None:
         help="seconds that open requests (an upload under way) have to finish when it stops",
     )
     arguments = parser.parse_args()
-    logs.configure("api", get_settings())
+    settings = get_settings()
+    logs.configure("api", settings)
+    metrics.serve(settings.metrics_host, settings.api_metrics_port)
     uvicorn.run(
         create_app(),
         host=arguments.host,

@@ -15,6 +15,7 @@ from worker import heartbeat
 from worker.supervisor import work_off
 
 app = celery_app()
+app.steps["consumer"].add(heartbeat.OwnBell)
 
 
 def drain_file(celery_pid: int) -> Path:

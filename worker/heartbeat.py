@@ -106,6 +106,3 @@ class OwnBell(bootsteps.StartStopStep):
 @celeryd_after_setup.connect
 def _listen(sender: str, instance: Any, **_: Any) -> None:
     instance.app.amqp.queues.select_add(_own_bell(sender))
-
-
-celery_app().steps["consumer"].add(OwnBell)

@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
+from prometheus_client import Counter
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import lifecycle, logs, steps
+from core import lifecycle, logs, metrics, steps
 from core.database import transaction
 from core.doorbell import is_ringing, ring
 from core.object_store import ObjectStore, job_prefix
@@ -21,11 +22,19 @@ from core.problem import Problem
 from core.settings import Settings, get_settings
 from core.tables import Job
 from worker import flow, heartbeat
+from worker.figures import DatabaseFigures
 from worker.leftovers import clear_leftovers
 from worker.purge import purge_datasets, purge_jobs
 from worker.retention import expire_answers, expire_datasets, expire_results
 
 log = logging.getLogger(__name__)
+
+SWEEPS = Counter(
+    "unlearnable_sweeps",
+    "Rounds of each concern of the sweeper, by outcome.",
+    ("concern", "outcome"),
+    registry=metrics.REGISTRY,
+)
 
 LOST = Problem(
     "worker_lost",
@@ -89,12 +98,15 @@ def sweep(settings: Settings) -> None:
     """Look after every concern once; one that fails does not keep the others from their turn."""
     for concern in CONCERNS:
         heartbeat.beat()
+        outcome = "failed"
         try:
             concern(settings)
+            outcome = "done"
         except SQLAlchemyError as error:
             log.warning("%s: %s", concern.__name__, type(error).__name__)
         except Exception:
             log.exception("%s failed", concern.__name__)
+        SWEEPS.labels(concern.__name__, outcome).inc()
 
 
 def main() -> None:
@@ -104,6 +116,8 @@ def main() -> None:
     settings = get_settings()
     logs.configure("sweeper", settings)
     heartbeat.begin(heartbeat.SWEEPER)
+    metrics.REGISTRY.register(DatabaseFigures())
+    metrics.serve(settings.metrics_host, settings.sweeper_metrics_port)
     log.info("sweeping every %g s", settings.sweep_seconds)
     while not stop.wait(settings.sweep_seconds):
         sweep(settings)

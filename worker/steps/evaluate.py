@@ -54,4 +54,5 @@ def run(context: StepContext) -> dict[str, Any]:
         "curve": list(report.curve),
         "train_curve": list(report.train_curve),
         "seconds": report.seconds,
+        "images": len(images) * payload["epochs"],
     }

@@ -29,4 +29,8 @@ def run(context: StepContext) -> dict[str, Any]:
     prefix = f"{context.attempt_prefix}canonical/"
     for name in CANONICAL_FILES:
         context.store.put_file(folder / name, prefix + name)
-    return {"summary": summary.to_json(), "canonical_prefix": prefix}
+    return {
+        "summary": summary.to_json(),
+        "canonical_prefix": prefix,
+        "images": sum(sum(counts.values()) for counts in summary.counts.values()),
+    }

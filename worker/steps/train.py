@@ -53,4 +53,5 @@ def run(context: StepContext) -> dict[str, Any]:
         "seconds": generator.summary.seconds,
         "summary": generator.summary.to_json(),
         "plan": plan.to_json(),
+        "images": generator.summary.steps * plan.batch_size,
     }
