@@ -28,6 +28,8 @@ import sys
 import time
 from typing import Any
 
+import psutil
+
 from benchmarks.faults import checks, report
 from benchmarks.faults.kinds import KINDS
 from benchmarks.faults.owner import TRAINING_STEPS, Owner, Result
@@ -110,7 +112,7 @@ class Run:
         missed = False
         try:
             KINDS[kind](trial)
-        except Missed:
+        except (Missed, psutil.NoSuchProcess):
             missed = True
         self.mark = trial.mark
         ended = trial.follow()

@@ -32,7 +32,7 @@ def kill_training(trial: Trial) -> None:
     """kill -9 of the process that trains."""
     trial.submit()
     attempt = trial.attempt("train")
-    trial.pause(0.0, 0.6 * trial.usual_seconds)
+    trial.pause(0.0, 0.3 * trial.usual_seconds)
     trial.hurt()
     _kill_or_reach(trial, attempt.pid)
 
@@ -257,7 +257,7 @@ def freeze_worker(trial: Trial) -> None:
     """A worker stands still beyond its lease, and wakes up as if nothing had happened."""
     trial.submit_and_wait()
     attempt = trial.attempt()
-    frozen = [trial.parts.supervisor(attempt), attempt]
+    frozen = [attempt, trial.parts.supervisor(attempt)]
     trial.hurt()
     for process in frozen:
         process.suspend()

@@ -121,15 +121,28 @@ class Parts:
         return found
 
     def supervisor(self, attempt: psutil.Process) -> psutil.Process:
-        """The process of the worker's pool that watches over an attempt."""
+        """The process of the worker's pool that watches over an attempt.
+
+        Raises:
+            psutil.NoSuchProcess: the attempt has ended.
+        """
         parent = attempt.parent()
-        assert parent is not None
+        # An orphan's parent is the machine's first process, which nobody shall hurt.
+        if parent is None or parent.ppid() != self.pid(self.worker_of(attempt)):
+            raise psutil.NoSuchProcess(attempt.pid)
         return parent
 
     def worker_of(self, attempt: psutil.Process) -> str:
-        """The name of the worker that an attempt belongs to."""
+        """The name of the worker that an attempt belongs to.
+
+        Raises:
+            psutil.NoSuchProcess: the attempt has ended.
+        """
         ancestors = {process.pid for process in attempt.parents()}
-        return next(name for name in WORKERS if self.pid(name) in ancestors)
+        for name in WORKERS:
+            if self.pid(name) in ancestors:
+                return name
+        raise psutil.NoSuchProcess(attempt.pid)
 
     def _api_answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
