@@ -118,7 +118,7 @@ def kill_ingest(trial: Trial) -> None:
 
 
 def kill_sweeper(trial: Trial) -> None:
-    """kill -9 of the sweeper, and of the training whose bell is then lost with the broker's."""
+    """kill -9 of the sweeper while bells are lost that only it would ring again."""
     trial.submit_and_wait()
     trial.parts.kill(SWEEPER)
     _forget_bells()
