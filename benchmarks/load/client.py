@@ -5,22 +5,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+KEEP_SECONDS = 3.0  # uvicorn closes connections that were idle for 5
+
 
 class Client:
     """Keeps connections open and takes the one used last. For one event loop."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        self.connections = 0
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
 
     async def get(self, target: str, key: str, *headers: str) -> tuple[int, bytes]:
         """Status and body of one GET."""
-        if self._idle:
-            reader, writer = self._idle.pop()
-        else:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            self.connections += 1
+        reader, writer = await self._connection()
         lines = (
             f"GET {target} HTTP/1.1",
             f"Host: 127.0.0.1:{self._port}",
@@ -34,11 +31,19 @@ class Client:
             if line.startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
         body = await reader.readexactly(length)
-        self._idle.append((reader, writer))
+        self._idle.append((reader, writer, time.monotonic()))
         return int(head.split(b" ", 2)[1]), body
 
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            reader, writer, used_at = self._idle.pop()
+            if time.monotonic() - used_at < KEEP_SECONDS:
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection("127.0.0.1", self._port)
+
     async def close(self) -> None:
-        for _, writer in self._idle:
+        for _, writer, _ in self._idle:
             writer.close()
             await writer.wait_closed()
 
