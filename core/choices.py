@@ -6,7 +6,7 @@ once more; a test holds both lists together.
 
 from typing import Final, Literal, get_args
 
-Recipe = Literal["auto", "fast", "paper-mnist", "paper-cifar10", "paper-imagenet"]
+Recipe = Literal["auto", "fast", "robust", "paper-mnist", "paper-cifar10", "paper-imagenet"]
 Generator = Literal["encoder-decoder", "unet"]
 Conditioning = Literal["none", "label"]
 Untargeted = Literal["confuse", "leave"]

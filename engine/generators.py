@@ -15,11 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
+from engine.autoregressive import SIDE as TEXTURE_SIDE
+
 SMALLEST_SIDE = 8
 STRIDE = 16
 _CLASS_CHANNELS = 16
 _CLASS_SIDE = 8
 _PATTERN_SIDE = 32
+_PRIME = 251  # sets neighbouring pixels apart, and keeps the sum far from overflow
 
 
 def _norm(channels: int) -> nn.Module:
@@ -77,6 +80,50 @@ class ClassPatterns(nn.Module):
         return noise + patterns[y]
 
 
+class ClassTextures(nn.Module):
+    """One learned texture per class, of which every image takes a window of its own.
+
+    A texture is a tile that goes on and on; where an image's window lies in it follows from the
+    image. So a class has a texture in common, which convolutions recognise anywhere, but no image:
+    the mean of a class shows next to nothing of it, and subtracting the mean removes nothing.
+    """
+
+    def __init__(self, num_classes: int, channels: int) -> None:
+        super().__init__()
+        self.tiles = nn.Parameter(torch.zeros(num_classes, channels, TEXTURE_SIDE, TEXTURE_SIDE))
+
+    @torch.no_grad()
+    def start_from(self, tiles: Tensor) -> None:
+        """Set the tiles from (K, C, TEXTURE_SIDE, TEXTURE_SIDE), in units before the tanh."""
+        self.tiles.copy_(tiles)
+
+    def forward(self, noise: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """`noise` (B, C, H, W) plus the windows of `x` (B, C, H, W) in the textures of `y` (B,).
+
+        From twice the tile's side on, its pixels are blown up with the image, because learners
+        make large images smaller.
+        """
+        height, width = noise.shape[2:]
+        blown_up = max(1, min(height, width) // TEXTURE_SIDE)
+        down, right = _corner(x, blown_up * TEXTURE_SIDE)
+        rows = (down + torch.arange(height, device=x.device)) // blown_up % TEXTURE_SIDE
+        columns = (right + torch.arange(width, device=x.device)) // blown_up % TEXTURE_SIDE
+        tiles = self.tiles.flatten(2)[y]
+        places = (rows[:, :, None] * TEXTURE_SIDE + columns[:, None, :]).flatten(1)
+        windows = tiles.gather(2, places[:, None, :].expand(-1, tiles.shape[1], -1))
+        return noise + windows.view_as(noise)
+
+
+def _corner(x: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Two numbers (B, 1) in [0, side) that the 8-bit values of an image decide.
+
+    Integers, so that every device and every batch gives an image the same.
+    """
+    values = (x.detach() * 255.0).round().to(torch.int64).flatten(1)
+    places = torch.arange(values.shape[1], device=x.device) % _PRIME
+    return values.sum(1, keepdim=True) % side, (values * places).sum(1, keepdim=True) % side
+
+
 class EncoderDecoder(nn.Module):
     """The paper's MNIST and ImageNet generator: 4 + 4 convolutions of 4x4, 16-32-64-128 channels.
 
@@ -89,10 +136,16 @@ class EncoderDecoder(nn.Module):
         num_classes: K, needed for conditioning on the label; None is the paper's g(x).
         epsilon: bound of the noise.
         width: channels of the first convolution.
+        textures: whether every class has a texture, see `ClassTextures`.
     """
 
     def __init__(
-        self, channels: int, num_classes: int | None, epsilon: float, width: int = 16
+        self,
+        channels: int,
+        num_classes: int | None,
+        epsilon: float,
+        width: int = 16,
+        textures: bool = False,
     ) -> None:
         super().__init__()
         a, b, c, d = width, 2 * width, 4 * width, 8 * width
@@ -105,13 +158,14 @@ class EncoderDecoder(nn.Module):
             _up(joined, a), nn.ConvTranspose2d(a, channels, 4, stride=2, padding=1)
         )
         self.patterns = None if num_classes is None else ClassPatterns(num_classes, channels)
+        self.textures = _textures(num_classes, channels) if textures else None
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Noise (B, C, H, W) in [-epsilon, epsilon] for x (B, C, H, W) in [0, 1], y (B,) int64."""
         hidden = self.decoder_deep(self.encoder(_pad_to_stride(x) - 0.5))
         noise = self.decoder_fine(_join(self.classes, hidden, y))
         noise = _join(self.patterns, noise[:, :, : x.shape[2], : x.shape[3]], y)
-        return self.epsilon * torch.tanh(noise)
+        return self.epsilon * torch.tanh(_join(self.textures, noise, y, x))
 
 
 class UNet(nn.Module):
@@ -122,7 +176,12 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, channels: int, num_classes: int | None, epsilon: float, width: int = 16
+        self,
+        channels: int,
+        num_classes: int | None,
+        epsilon: float,
+        width: int = 16,
+        textures: bool = False,
     ) -> None:
         super().__init__()
         a, b, c, d = width, 2 * width, 4 * width, 8 * width
@@ -136,6 +195,7 @@ class UNet(nn.Module):
         self.up2, self.up1 = _up(b + b + joined, a), _up(a + a, a)
         self.last = nn.Conv2d(a + a, channels, 3, padding=1)
         self.patterns = None if num_classes is None else ClassPatterns(num_classes, channels)
+        self.textures = _textures(num_classes, channels) if textures else None
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Noise (B, C, H, W) in [-epsilon, epsilon] for x (B, C, H, W) in [0, 1], y (B,) int64."""
@@ -149,7 +209,7 @@ class UNet(nn.Module):
         hidden = self.up1(torch.cat([hidden, half], 1))
         noise = self.last(torch.cat([hidden, full], 1))
         noise = _join(self.patterns, noise[:, :, : x.shape[2], : x.shape[3]], y)
-        return self.epsilon * torch.tanh(noise)
+        return self.epsilon * torch.tanh(_join(self.textures, noise, y, x))
 
 
 def _pad_to_stride(x: Tensor) -> Tensor:
@@ -165,12 +225,19 @@ def _resized(images: Tensor, height: int, width: int) -> Tensor:
     return interpolate(images, (height, width), mode="bilinear", align_corners=False)
 
 
-def _join(classes: ClassMaps | ClassPatterns | None, hidden: Tensor, y: Tensor | None) -> Tensor:
-    if classes is None:
+def _textures(num_classes: int | None, channels: int) -> ClassTextures:
+    if num_classes is None:
+        raise ValueError("textures belong to classes: the number of classes is needed")
+    return ClassTextures(num_classes, channels)
+
+
+def _join(part: nn.Module | None, hidden: Tensor, y: Tensor | None, *more: Tensor) -> Tensor:
+    """`hidden` with what belongs to the classes `y`; `hidden` itself if the part is None."""
+    if part is None:
         return hidden
     if y is None:
         raise ValueError("this generator is conditioned on the label: labels are needed")
-    return torch.as_tensor(classes(hidden, y))
+    return torch.as_tensor(part(hidden, *more, y))
 
 
 def patterns_of(generator: nn.Module) -> ClassPatterns:
@@ -185,18 +252,36 @@ def patterns_of(generator: nn.Module) -> ClassPatterns:
     return patterns
 
 
-GeneratorBuilder = Callable[[int, int | None, float, int], nn.Module]
+def textures_of(generator: nn.Module) -> ClassTextures:
+    """The class textures of a generator.
+
+    Raises:
+        ValueError: it has none.
+    """
+    textures = getattr(generator, "textures", None)
+    if not isinstance(textures, ClassTextures):
+        raise ValueError("this generator has no class textures")
+    return textures
+
+
+GeneratorBuilder = Callable[[int, int | None, float, int, bool], nn.Module]
 GENERATORS: dict[str, GeneratorBuilder] = {"encoder-decoder": EncoderDecoder, "unet": UNet}
 
 
 def build_generator(
-    name: str, channels: int, num_classes: int | None, epsilon: float, width: int
+    name: str,
+    channels: int,
+    num_classes: int | None,
+    epsilon: float,
+    width: int,
+    textures: bool = False,
 ) -> nn.Module:
     """A fresh generator with random weights from torch's global generator.
 
     Raises:
-        ValueError: no generator of that name; the message lists those there are.
+        ValueError: no generator of that name; the message lists those there are. Or textures for a
+            generator that is not told the classes.
     """
     if name not in GENERATORS:
         raise ValueError(f"no generator named {name!r}; there are: {', '.join(GENERATORS)}")
-    return GENERATORS[name](channels, num_classes, epsilon, width)
+    return GENERATORS[name](channels, num_classes, epsilon, width, textures)

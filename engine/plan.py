@@ -89,6 +89,9 @@ class TrainingPlan:
         patterns: what a label-conditioned generator's pattern of class y starts from, in multiples
             of the difference between the mean image of the class whose features y is to carry and
             y's own mean image. 0 starts from nothing.
+        textures: weight, before the tanh, of the autoregressive textures that the classes start
+            from (`engine.autoregressive`): from 2 on they take up the whole of epsilon. 0: there
+            are no textures.
         width: channels of the generator's first convolution (the paper: 16), doubled at each.
         victims: names in `engine.victims.VICTIMS` of the imaginary victims; they take turns, one a
             trial. The paper has one.
@@ -124,6 +127,7 @@ class TrainingPlan:
     generator: str = "encoder-decoder"
     conditioning: Conditioning = "label"
     patterns: float = 0.0
+    textures: float = 0.0
     width: int = 16
     victims: tuple[str, ...] = ("small-strided",)
     judge: str = "paper-mnist-cnn"
@@ -168,10 +172,12 @@ class TrainingPlan:
                 raise PlanError(
                     f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}"
                 )
-        if not (math.isfinite(self.patterns) and self.patterns >= 0.0):
-            raise PlanError(f"patterns must be at least 0, not {self.patterns!r}")
-        if self.patterns and self.conditioning != "label":
-            raise PlanError("patterns belong to classes: they need conditioning 'label'")
+        for name in ("patterns", "textures"):
+            weight = getattr(self, name)
+            if not (math.isfinite(weight) and weight >= 0.0):
+                raise PlanError(f"{name} must be at least 0, not {weight!r}")
+            if weight and self.conditioning != "label":
+                raise PlanError(f"{name} belong to classes: they need conditioning 'label'")
         if self.selections < 1:
             raise PlanError(f"selections must be at least 1, not {self.selections!r}")
         if self.label_map is not None and all(a == b for a, b in enumerate(self.label_map)):

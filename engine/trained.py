@@ -106,7 +106,9 @@ class TrainedGenerator:
 def new_generator(plan: TrainingPlan, channels: int, num_classes: int) -> nn.Module:
     """A fresh generator as the plan asks for it, random weights from torch's global generator."""
     known = num_classes if plan.conditioning == "label" else None
-    return build_generator(plan.generator, channels, known, plan.epsilon, plan.width)
+    return build_generator(
+        plan.generator, channels, known, plan.epsilon, plan.width, plan.textures > 0
+    )
 
 
 def pack(tensors: dict[str, Tensor], form: str, about: dict[str, Any]) -> bytes:

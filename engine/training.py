@@ -19,7 +19,6 @@ from engine.budget import Pace, steps_within, surrogate_share
 from engine.checkpoint import TrainingState, fingerprint, new_optimizer
 from engine.checks import check_images
 from engine.frozen import Frozen
-from engine.generators import patterns_of
 from engine.plan import Progress, TrainingPlan
 from engine.randomness import generator as random_generator
 from engine.randomness import mini_batches, seeded_module
@@ -30,12 +29,7 @@ from engine.tensors import as_float, on_device
 from engine.trained import CurvePoint, TrainedGenerator, new_generator
 from engine.twice_differentiable import make_imaginary
 from engine.victims import build_victim
-from engine.warm_start import (
-    class_differences,
-    companion,
-    features_to_carry,
-    run_warm_trial,
-)
+from engine.warm_start import companion, features_to_carry, run_warm_trial, start_classes
 
 _CHECKPOINT_EVERY_SECONDS = 10.0
 _TELL_EVERY_SECONDS = 0.3
@@ -138,9 +132,7 @@ class _Run:
         g_prime = seeded_module(
             lambda: new_generator(plan, channels, self.num_classes), plan.seed, "generator"
         ).to(self.device)
-        if plan.patterns:
-            differences = class_differences(self.train, self.carried)
-            patterns_of(g_prime).start_from(plan.patterns * differences)
+        start_classes(g_prime, plan, self.train, self.carried)
         state = TrainingState(
             plan=plan,
             data=self.data,
@@ -222,6 +214,8 @@ class _Run:
         warm_trials = self._warm_trials(state)
         if plan.warm_start == "surrogates" and (state.trial < warm_trials or plan.keep_surrogates):
             self._use_surrogates(state, surrogate_share(state.total_steps, plan.surrogate_steps))
+        if plan.textures and not state.curve:
+            self._select(state)  # textures protect as they are: training has to do better
         saved = time.monotonic()
         while state.trial < trials:
             count = min(plan.steps_per_trial, state.total_steps - state.steps)
@@ -355,8 +349,8 @@ class _Run:
     def _select(self, state: TrainingState) -> None:
         point = self._score(state)
         state.curve.append(point)
-        best = next((p for p in state.curve if p.trial == state.chosen_trial), None)
-        if best is None or is_better(point, best):
+        best = next((p for p in state.curve if p.trial == state.chosen_trial), point)
+        if state.best is None or is_better(point, best):
             state.chosen_trial = point.trial
             state.best = {k: t.detach().clone() for k, t in state.g_prime.state_dict().items()}
         self.metrics["held_out_accuracy"] = point.accuracy

@@ -13,12 +13,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from engine.algorithm2 import StepFigures, protected
+from engine.autoregressive import class_textures
 from engine.evaluation.augmentation import augment
+from engine.generators import patterns_of, textures_of
+from engine.plan import TrainingPlan
+from engine.randomness import derived_seed
 from engine.tensors import as_float, channels_last
 
 
@@ -68,6 +73,25 @@ def class_differences(
     counts = torch.bincount(y, minlength=len(carried)).clamp_min(1)
     means = sums / counts[:, None, None, None]
     return torch.einsum("yk,kchw->ychw", carried, means) - means
+
+
+def start_classes(
+    g: nn.Module, plan: TrainingPlan, train: tuple[Tensor, Tensor], carried: Tensor
+) -> None:
+    """Give a fresh generator the patterns and textures that the plan lets its classes start from.
+
+    Args:
+        g: from `engine.trained.new_generator`, for the same plan; changed.
+        plan: see its `patterns` and `textures`.
+        train: images uint8 (N, C, H, W), labels int64 (N,).
+        carried: (K, K) from `features_to_carry`.
+    """
+    if plan.patterns:
+        patterns_of(g).start_from(plan.patterns * class_differences(train, carried))
+    if plan.textures:
+        draw = np.random.default_rng(derived_seed(plan.seed, "textures"))
+        tiles = class_textures(len(carried), train[0].shape[1], draw)
+        textures_of(g).start_from(plan.textures * tiles)
 
 
 def companion(surrogates: list[nn.Module], carried: Tensor) -> Callable[[Tensor, Tensor], Tensor]:

@@ -88,6 +88,7 @@ def assert_same(a, b):
         },
         {"batch_size": 20, "outer_loss": "bounded"},  # a trial meets its images more than once
         {"schedule": "constant", "generator": "unet", "patterns": 2.0},
+        {"textures": 2.0, "selections": 2},
         {
             "warm_start": "surrogates",
             "outer_loss": "steered",
@@ -274,6 +275,26 @@ def test_class_patterns_start_from_the_differences_of_mean_images():
     np.testing.assert_allclose(start[1], 4 * (means[0] - means[1])[..., 0], atol=0.15)
 
 
+def test_textures_are_scored_before_they_are_trained():
+    images, labels = digits()
+    plan = replace(PLAN, textures=2.0, selections=1)
+    summary = train_generator(images, labels, 3, plan).summary
+    assert [point.steps for point in summary.curve] == [0, summary.steps]
+    best = min(summary.curve, key=lambda point: point.accuracy)
+    assert summary.chosen_trial == best.trial
+
+
+@pytest.mark.parametrize(
+    ("asked", "textures"),
+    [({}, True), ({"conditioning": "none"}, False), ({"label_map": (1, 2, 0)}, False)],
+)
+def test_fast_starts_from_textures_where_they_serve(asked, textures):
+    colour = recipe("fast", shape=(32, 32, 3), n_train=900, num_classes=3, epsilon=0.03, **asked)
+    assert bool(colour.textures) == textures
+    gray = recipe("fast", shape=(28, 28, 1), n_train=900, num_classes=3, epsilon=0.3, **asked)
+    assert not gray.textures
+
+
 def test_surrogates_are_those_of_the_trial_however_they_came_to_be():
     images, labels = digits()
     train = on_device(images, labels, torch.device("cpu"))
@@ -334,6 +355,8 @@ def test_what_is_met_once_is_not_kept():
         {"conditioning": "labels"},
         {"patterns": float("nan")},
         {"patterns": 1.0, "conditioning": "none"},
+        {"textures": -1.0},
+        {"textures": 2.0, "conditioning": "none"},
     ],
 )
 def test_a_plan_refuses_what_it_does_not_know(wrong):
