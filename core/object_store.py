@@ -4,10 +4,11 @@ Two clients: one talks to the store, the other only signs links, with the addres
 owners reach it (the host is part of the signature).
 """
 
-import contextlib
+import base64
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,13 @@ log = logging.getLogger(__name__)
 UNFINISHED_UPLOAD_DAYS = 2
 CHUNK = MIB
 PART_BYTES = 8 * MIB  # S3 allows 10,000 parts: files of up to 78 GiB
+
+
+_GONE = frozenset({"404", "NoSuchKey", "NoSuchUpload"})
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code"))
 
 
 def tenant_prefix(tenant_id: str) -> str:
@@ -139,6 +147,15 @@ class ObjectStore:
     def get_bytes(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
+    def find_bytes(self, key: str) -> bytes | None:
+        """An object's bytes, or None if there is none."""
+        try:
+            return self.get_bytes(key)
+        except ClientError as error:
+            if _code(error) in _GONE:
+                return None
+            raise
+
     def put_file(
         self,
         path: Path,
@@ -193,10 +210,7 @@ class ObjectStore:
 
     def abort(self, upload: "UnfinishedUpload") -> None:
         """Delete the parts of an unfinished upload; one that is gone by now is no error."""
-        with contextlib.suppress(self.client.exceptions.NoSuchUpload):
-            self.client.abort_multipart_upload(
-                Bucket=self.bucket, Key=upload.key, UploadId=upload.id
-            )
+        self.abort_multipart(upload.key, upload.id)
 
     def delete(self, key: str) -> None:
         self.client.delete_object(Bucket=self.bucket, Key=key)
@@ -224,6 +238,78 @@ class ObjectStore:
             ExpiresIn=seconds,
         )
 
+    def begin_multipart(self, key: str, content_type: str) -> str:
+        """Open a multipart upload to `key` and return its id."""
+        return self.client.create_multipart_upload(
+            Bucket=self.bucket, Key=key, ContentType=content_type
+        )["UploadId"]
+
+    def presigned_part(
+        self, key: str, upload_id: str, number: int, size: int, sha256: str, seconds: int
+    ) -> tuple[str, dict[str, str]]:
+        """A link that takes one part of this size and SHA-256, and the headers to send with it."""
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+        url = self._signer.generate_presigned_url(
+            "upload_part",
+            Params={
+                "Bucket": self.bucket,
+                "Key": key,
+                "UploadId": upload_id,
+                "PartNumber": number,
+                "ContentLength": size,
+                "ChecksumSHA256": checksum,
+            },
+            ExpiresIn=seconds,
+        )
+        return url, {"x-amz-checksum-sha256": checksum, "content-length": str(size)}
+
+    def parts_of(self, key: str, upload_id: str) -> dict[int, tuple[int, str]] | None:
+        """Size and ETag of the parts that have arrived, by number; None if the upload is gone."""
+        try:
+            answer = self.client.list_parts(
+                Bucket=self.bucket, Key=key, UploadId=upload_id, MaxParts=1000
+            )
+        except ClientError as error:
+            if _code(error) in _GONE:
+                return None
+            raise
+        return {
+            part["PartNumber"]: (part["Size"], part["ETag"]) for part in answer.get("Parts", [])
+        }
+
+    def complete_multipart(self, key: str, upload_id: str, etags: dict[int, str]) -> None:
+        """Make an object of the parts."""
+        parts: list[CompletedPartTypeDef] = [
+            {"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())
+        ]
+        self.client.complete_multipart_upload(
+            Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
+        )
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Forget the parts; one that is completed, aborted or unknown is no error."""
+        try:
+            self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+        except ClientError as error:
+            if _code(error) not in _GONE:
+                raise
+
+    def sha256_of(self, key: str, size: int) -> str | None:
+        """SHA-256 of an object in hexadecimal; None if there is none of this size."""
+        try:
+            answer = self.client.get_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if _code(error) in _GONE:
+                return None
+            raise
+        with closing(answer["Body"]) as body:
+            if answer["ContentLength"] != size:
+                return None
+            digest = hashlib.sha256()
+            for chunk in body.iter_chunks(CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
     def multipart(self, key: str, content_type: str) -> "MultipartUpload":
         return MultipartUpload(self, key, content_type)
 
@@ -244,13 +330,12 @@ class MultipartUpload:
     """
 
     def __init__(self, store: ObjectStore, key: str, content_type: str) -> None:
+        self._store = store
         self._client = store.client
         self._bucket = store.bucket
         self._key = key
         self._etags: dict[int, str] = {}
-        self._id = self._client.create_multipart_upload(
-            Bucket=self._bucket, Key=key, ContentType=content_type
-        )["UploadId"]
+        self._id = store.begin_multipart(key, content_type)
 
     def write_part(self, number: int, data: bytes | bytearray) -> None:
         """Store part `number`, from 1; every part but the last must hold at least 5 MiB.
@@ -267,15 +352,7 @@ class MultipartUpload:
         self._etags[number] = answer["ETag"]
 
     def complete(self) -> None:
-        parts: list[CompletedPartTypeDef] = [
-            {"PartNumber": number, "ETag": etag} for number, etag in sorted(self._etags.items())
-        ]
-        self._client.complete_multipart_upload(
-            Bucket=self._bucket,
-            Key=self._key,
-            UploadId=self._id,
-            MultipartUpload={"Parts": parts},
-        )
+        self._store.complete_multipart(self._key, self._id, self._etags)
 
     def abort(self) -> None:
         self._client.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._id)

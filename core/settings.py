@@ -92,6 +92,11 @@ class Settings(BaseSettings):
         ge=0,
         description="How long an upload waits for its validation before answering 202.",
     )
+    upload_seconds: int = Field(
+        default=24 * 3600,
+        gt=0,
+        description="How long a resumable upload may take until it is a dataset.",
+    )
     presign_seconds: int = Field(
         default=900, gt=0, le=7 * 24 * 3600, description="How long a download link works."
     )

@@ -87,6 +87,34 @@ class Dataset(Base):
     purged_at: Mapped[datetime | None]
 
 
+class Upload(Base):
+    """A file that is uploaded in parts; `dataset_id` is chosen at once, since the key names it."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (
+        Index("ix_uploads_tenant_id_id", "tenant_id", "id"),
+        Index(
+            "ix_uploads_open",
+            "expires_at",
+            postgresql_where="status IN ('pending', 'completed')",
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    dataset_id: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    status: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    part_size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    object_key: Mapped[str]
+    store_upload_id: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+
+
 class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (Index("ix_jobs_tenant_id_id", "tenant_id", "id"),)

@@ -26,6 +26,7 @@ from service.kit.rate_limit import RateLimiter, RateLimitMiddleware
 from service.kit.request_id import RequestIdMiddleware
 from service.kit.security_headers import SecurityHeadersMiddleware
 from service.series.endpoints import router as series
+from service.uploads.endpoints import router as uploads
 
 DESCRIPTION = """
 Upload a labelled image dataset, start a job, and get back the same images with a perturbation of at
@@ -66,7 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.changes = Changes()
     app.state.limiter = RateLimiter(settings)
     app.state.readiness = Readiness(checks_of(app.state.store))
-    for router in (datasets, jobs, events, series, evaluations, artifacts, health):
+    for router in (uploads, datasets, jobs, events, series, evaluations, artifacts, health):
         app.include_router(router)
     handlers.install(app)
     docs.install(app)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
+from core import uploads
 from core.database import transaction
 from core.object_store import ObjectStore
 from core.settings import Settings
@@ -38,9 +39,15 @@ def clear_leftovers(settings: Settings) -> None:
 def abort_unfinished_uploads(store: ObjectStore, age: timedelta) -> None:
     """Give up multipart uploads that began longer ago than `age`."""
     for upload in list(store.unfinished_uploads()):
-        if upload.began_at < datetime.now(UTC) - age:
+        if upload.began_at < datetime.now(UTC) - age and not _is_resumable(upload.id):
             store.abort(upload)
             log.warning("an unfinished upload was given up")
+
+
+def _is_resumable(store_upload_id: str) -> bool:
+    """Whether its owner may still send parts: such uploads have an end of their own."""
+    with transaction() as session:
+        return uploads.is_open(session, store_upload_id)
 
 
 def delete_unclaimed_uploads(store: ObjectStore, age: timedelta) -> None:
@@ -54,6 +61,7 @@ def delete_unclaimed_uploads(store: ObjectStore, age: timedelta) -> None:
             ids = {folder.rstrip("/").rpartition("/")[2]: folder for folder in batch}
             with transaction() as session:
                 known = set(session.scalars(select(Dataset.id).where(Dataset.id.in_(ids))))
+                known |= uploads.expected_datasets(session, ids)
             for dataset_id in ids.keys() - known:
                 newest = store.newest(ids[dataset_id])
                 if newest is not None and newest < datetime.now(UTC) - age:

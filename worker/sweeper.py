@@ -26,6 +26,7 @@ from worker.figures import DatabaseFigures
 from worker.leftovers import clear_leftovers
 from worker.purge import purge_datasets, purge_jobs
 from worker.retention import expire_answers, expire_datasets, expire_results
+from worker.uploads import expire_uploads
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ CONCERNS: tuple[Callable[[Settings], None], ...] = (
     purge_datasets,
     clear_leftovers,
     expire_answers,
+    expire_uploads,
 )
 
 

@@ -1,23 +1,29 @@
 """/v1/datasets"""
 
+import json
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from core import lifecycle
 from core.ids import new_id
 from core.settings import MIB
+from core.uploads import object_key
 from service.datasets import problems, service
 from service.datasets.repository import PREFIX
-from service.datasets.schemas import BAD_FILES, PAGE, READY, VALIDATING, Dataset
+from service.datasets.schemas import BAD_FILES, PAGE, READY, VALIDATING, Dataset, FromUpload
 from service.datasets.upload import Gate, receive
 from service.kit.auth import CallerDep
-from service.kit.documented import FIELD_INVALID, Responses, failures, success
+from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, Responses, failures, success
 from service.kit.idempotency import IdempotentRoute
 from service.kit.pages import ListOf, PageDep, cursor_invalid
-from service.kit.problems import STORE_UNAVAILABLE
+from service.kit.problems import STORE_UNAVAILABLE, json_invalid
 from service.kit.state import SettingsDep, StoreDep
+from service.uploads.problems import upload_not_completed, upload_not_found, upload_used
 
 UPLOAD_PATH = "/v1/datasets"
 RESPOND_ASYNC = "respond-async"
@@ -54,6 +60,10 @@ _UPLOAD_RESPONSES: Responses = {
         ),
         problems.dataset_not_found(),
         problems.uploads_busy(),
+        *JSON_PROBLEMS,
+        upload_not_found("upload_id"),
+        upload_not_completed("pending"),
+        upload_used(),
         STORE_UNAVAILABLE,
     ),
 }
@@ -80,7 +90,11 @@ _UPLOAD_FORM: dict[str, Any] = {
                     },
                 },
                 "example": {"file": "@digits.npz", "name": "digits"},
-            }
+            },
+            "application/json": {
+                "schema": FromUpload.model_json_schema(),
+                "example": {"upload_id": "upl_01k9x2v7q3m8c4r6t5w0ye1hzn", "name": "digits"},
+            },
         },
     },
     "parameters": [
@@ -125,15 +139,22 @@ async def create_dataset(
     nothing of it is kept. Whoever does not wait finds the same report in `GET /v1/datasets/{id}`.
 
         curl -H "Authorization: Bearer $KEY" -F file=@photos.zip $URL/v1/datasets
+
+    A file that has been uploaded in parts (`/v1/uploads`) is named by `upload_id` in a JSON body.
     """
-    dataset_id = new_id(PREFIX)
-    key = service.upload_key(caller.tenant_id, dataset_id)
-    uploads: Gate = request.app.state.uploads
-    with uploads.enter():
-        received = await receive(request, uploads, store, key, settings.max_upload_bytes)
-        row = await run_in_threadpool(
-            service.register, caller.tenant_id, dataset_id, received, store
-        )
+    if _is_json(request):
+        asked = await _from_upload(request)
+        row = await run_in_threadpool(service.register_upload, caller.tenant_id, asked)
+        dataset_id = row.id
+    else:
+        dataset_id = new_id(PREFIX)
+        key = object_key(caller.tenant_id, dataset_id)
+        uploads: Gate = request.app.state.uploads
+        with uploads.enter():
+            received = await receive(request, uploads, store, key, settings.max_upload_bytes)
+            row = await run_in_threadpool(
+                service.register, caller.tenant_id, dataset_id, received, store
+            )
     response.headers["Location"] = f"{UPLOAD_PATH}/{dataset_id}"
     if _prefers_async(request):
         response.headers["Preference-Applied"] = RESPOND_ASYNC
@@ -145,6 +166,32 @@ async def create_dataset(
         response.status_code = 202
         response.headers["Retry-After"] = "1"
     return Dataset.of(row)
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json"
+
+
+async def _from_upload(request: Request) -> FromUpload:
+    """The JSON body.
+
+    Raises:
+        Refusal: it is no JSON.
+        RequestValidationError: it is not this object.
+    """
+    body = await request.body()
+    try:
+        asked = json.loads(body)
+    except json.JSONDecodeError as error:
+        raise json_invalid(error.msg, error.pos) from error
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400) from error
+    try:
+        return FromUpload.model_validate(asked)
+    except ValidationError as error:
+        found = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
+        raise RequestValidationError(found, body=asked) from error
 
 
 def _prefers_async(request: Request) -> bool:
@@ -179,6 +226,34 @@ def list_datasets(caller: CallerDep, page: PageDep) -> ListOf[Dataset]:
 def get_dataset(dataset_id: str, caller: CallerDep) -> Dataset:
     """Status, classes, counts and image shape of one dataset."""
     return Dataset.of(service.get(caller.tenant_id, dataset_id))
+
+
+@router.get(
+    "/{dataset_id}/contact-sheet",
+    response_class=Response,
+    summary="See a dataset's images",
+    responses={
+        200: {
+            "description": "A PNG: a row for each class in label order, ten images in each.",
+            "content": {
+                "image/png": {
+                    "schema": {"type": "string", "format": "binary"},
+                    "example": "the bytes of the PNG",
+                }
+            },
+        },
+        **failures(
+            problems.dataset_not_found(), problems.contact_sheet_missing(), STORE_UNAVAILABLE
+        ),
+    },
+)
+def get_contact_sheet(dataset_id: str, caller: CallerDep, store: StoreDep) -> Response:
+    """Thumbnails of the first ten training images of each of the first twenty classes."""
+    return Response(
+        service.contact_sheet(caller.tenant_id, dataset_id, store),
+        media_type="image/png",
+        headers={"Content-Disposition": f'attachment; filename="{dataset_id}.png"'},
+    )
 
 
 @router.delete(

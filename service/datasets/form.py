@@ -1,11 +1,10 @@
 """The upload form, read as it arrives: the file's bytes come out as they come in."""
 
-import unicodedata
-
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
 
 from service.datasets import problems
+from service.kit.text import printable
 
 NAME_CHARACTERS = 200
 _NAME_BYTES = 4 * NAME_CHARACTERS
@@ -82,9 +81,12 @@ class UploadForm:
             Refusal: the field is too long or no text.
         """
         if self._name is None:
-            return _printable(self._filename.replace("\\", "/").rsplit("/", 1)[-1]) or "dataset"
+            return (
+                printable(self._filename.replace("\\", "/").rsplit("/", 1)[-1])[:NAME_CHARACTERS]
+                or "dataset"
+            )
         try:
-            name = _printable(self._name.decode())
+            name = printable(self._name.decode())
         except UnicodeDecodeError as error:
             raise problems.name_invalid() from error
         if len(name) > NAME_CHARACTERS:
@@ -121,7 +123,7 @@ class UploadForm:
         elif field == "name":
             raise problems.name_invalid()
         else:
-            raise problems.field_unknown(_printable(field)[:80])
+            raise problems.field_unknown(printable(field)[:80])
         self._field = field
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
@@ -131,9 +133,3 @@ class UploadForm:
             self._name = (self._name or b"") + data[start:end]
             if len(self._name) > _NAME_BYTES:
                 raise problems.name_invalid()
-
-
-def _printable(text: str) -> str:
-    """Text without control characters, which belong in no name (and some in no database)."""
-    kept = "".join(c for c in text if unicodedata.category(c)[0] != "C")
-    return kept.strip()[: NAME_CHARACTERS + 1]

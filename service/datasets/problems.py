@@ -31,6 +31,14 @@ def rejected(error: dict[str, Any]) -> Refusal:
     )
 
 
+def contact_sheet_missing() -> Refused:
+    return Refused(
+        "contact_sheet_missing",
+        "The dataset has no contact sheet: it is drawn when validation finds nothing wrong.",
+        status=404,
+    )
+
+
 def dataset_validating() -> Conflict:
     return Conflict(
         "dataset_validating",
@@ -68,13 +76,13 @@ def upload_interrupted() -> Refusal:
     )
 
 
-def upload_too_large(limit: int) -> Refusal:
+def upload_too_large(limit: int, param: str = FILE) -> Refusal:
     return Refusal(
         413,
         "upload_too_large",
         f"The file is larger than {limit / MIB:,.0f} MiB, the most one dataset may have. Split the "
         "dataset, or scale its images down.",
-        FILE,
+        param,
     )
 
 

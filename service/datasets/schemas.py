@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from core import tables
 from service.kit.pages import ListOf
 from service.kit.problems import BadFile, ValidationReport
+from service.kit.text import Name
 
 Status = Literal["validating", "ready", "rejected", "deleted"]
 
@@ -19,6 +20,17 @@ class Failure(BaseModel):
     message: str = Field(description="What happened and what to do next.")
     param: str | None = Field(description="The field or the member of the upload at fault.")
     retryable: bool = Field(description="Whether the same again may succeed.")
+
+
+class FromUpload(BaseModel):
+    """A dataset that has been uploaded in parts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    upload_id: str = Field(max_length=64, description="A completed upload, see `/v1/uploads`.")
+    name: Name | None = Field(
+        default=None, min_length=1, max_length=200, description="A name; else that of the upload."
+    )
 
 
 class Dataset(BaseModel):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from core import doorbell, lifecycle, steps
@@ -12,19 +13,18 @@ from core.database import reading, transaction
 from core.object_store import ObjectStore, dataset_prefix
 from core.problem import Refused
 from core.tables import Dataset
+from core.uploads import object_key
 from service.datasets import problems
 from service.datasets.repository import DatasetRepository
+from service.datasets.schemas import FromUpload
 from service.datasets.upload import Received
 from service.kit.pages import Page
 from service.kit.problems import Unavailable
+from service.uploads.service import use
 
+CONTACT_SHEET = "contact-sheet.png"  # as `worker.layouts.contact_sheet` calls it
 FIRST_POLL_SECONDS = 0.05
 LAST_POLL_SECONDS = 0.25
-
-
-def upload_key(tenant_id: str, dataset_id: str) -> str:
-    """Where the upload of a dataset lies in the store."""
-    return dataset_prefix(tenant_id, dataset_id) + "upload"
 
 
 def register(tenant_id: str, dataset_id: str, received: Received, store: ObjectStore) -> Dataset:
@@ -40,19 +40,11 @@ def register(tenant_id: str, dataset_id: str, received: Received, store: ObjectS
         status=lifecycle.VALIDATING,
         size_bytes=received.written.size,
         sha256=received.written.sha256,
-        upload_key=upload_key(tenant_id, dataset_id),
+        upload_key=object_key(tenant_id, dataset_id),
     )
     try:
         with transaction() as session:
-            DatasetRepository(session, tenant_id).add(dataset)
-            steps.enqueue(
-                session,
-                kind="ingest",
-                pool=doorbell.INGEST,
-                tenant_id=tenant_id,
-                dataset_id=dataset_id,
-            )
-            lifecycle.record(session, tenant_id, dataset_id, "dataset.created")
+            _add(session, dataset)
     except (OperationalError, InterfaceError):
         raise
     except BaseException:
@@ -60,6 +52,40 @@ def register(tenant_id: str, dataset_id: str, received: Received, store: ObjectS
         raise
     doorbell.ring(doorbell.INGEST)
     return dataset
+
+
+def register_upload(tenant_id: str, asked: FromUpload) -> Dataset:
+    """Make a dataset of a completed resumable upload, whose bytes lie in their place already.
+
+    Raises:
+        Refused: `upload_not_found`, `upload_used`, `upload_not_completed`.
+    """
+    with transaction() as session:
+        upload = use(session, tenant_id, asked.upload_id)
+        dataset = Dataset(
+            id=upload.dataset_id,
+            tenant_id=tenant_id,
+            name=asked.name or upload.name,
+            status=lifecycle.VALIDATING,
+            size_bytes=upload.size_bytes,
+            sha256=upload.sha256,
+            upload_key=upload.object_key,
+        )
+        _add(session, dataset)
+    doorbell.ring(doorbell.INGEST)
+    return dataset
+
+
+def _add(session: Session, dataset: Dataset) -> None:
+    DatasetRepository(session, dataset.tenant_id).add(dataset)
+    steps.enqueue(
+        session,
+        kind="ingest",
+        pool=doorbell.INGEST,
+        tenant_id=dataset.tenant_id,
+        dataset_id=dataset.id,
+    )
+    lifecycle.record(session, dataset.tenant_id, dataset.id, "dataset.created")
 
 
 async def wait_for_verdict(
@@ -112,6 +138,21 @@ def get(tenant_id: str, dataset_id: str) -> Dataset:
     if dataset is None:
         raise problems.dataset_not_found()
     return dataset
+
+
+def contact_sheet(tenant_id: str, dataset_id: str, store: ObjectStore) -> bytes:
+    """The contact sheet that a worker drew, a PNG.
+
+    Raises:
+        Refused: `dataset_not_found`, `contact_sheet_missing`.
+    """
+    dataset = get(tenant_id, dataset_id)
+    found = None
+    if dataset.canonical_prefix is not None:
+        found = store.find_bytes(dataset.canonical_prefix + CONTACT_SHEET)
+    if found is None:
+        raise problems.contact_sheet_missing()
+    return found
 
 
 def page_of(tenant_id: str, page: Page) -> tuple[list[Dataset], bool]:

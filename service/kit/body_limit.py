@@ -7,7 +7,7 @@ JSON_LIMIT = 1024 * 1024
 
 
 class BodyLimitMiddleware:
-    """Refuse bodies over `limit` bytes, except at the paths that count for themselves.
+    """Refuse bodies over `limit` bytes, except forms at the paths that count for themselves.
 
     FastAPI has `max_body_size`, but that answers in plain text.
     """
@@ -18,7 +18,9 @@ class BodyLimitMiddleware:
         self.counts_itself = counts_itself
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (scope["method"], scope["path"]) in self.counts_itself:
+        if scope["type"] != "http" or (
+            (scope["method"], scope["path"]) in self.counts_itself and _is_form(scope)
+        ):
             await self.app(scope, receive, send)
             return
         declared = declared_length(scope)
@@ -36,6 +38,13 @@ class BodyLimitMiddleware:
             return message
 
         await self.app(scope, receive_counted, send)
+
+
+def _is_form(scope: Scope) -> bool:
+    return any(
+        name == b"content-type" and value.lower().startswith(b"multipart/")
+        for name, value in scope["headers"]
+    )
 
 
 def declared_length(scope: Scope) -> int | None:

@@ -174,3 +174,19 @@ def test_datasets_are_listed_newest_first(owner: Owner) -> None:
     page = owner.api.get("/v1/datasets", params={"after": ids[1]}).json()
     assert [dataset["id"] for dataset in page["data"]] == ids[:1]
     assert not page["has_more"]
+
+
+def test_a_contact_sheet_is_a_download(
+    owner: Owner, ready_dataset: dict[str, Any], store: ObjectStore
+) -> None:
+    address = f"/v1/datasets/{ready_dataset['id']}/contact-sheet"
+    problem(owner.api.get(address), 404, "contact_sheet_missing")
+    prefix = dataset_prefix(owner.tenant_id, ready_dataset["id"])
+    with transaction() as session:
+        session.get_one(Dataset, ready_dataset["id"]).canonical_prefix = prefix
+    store.put_bytes(f"{prefix}contact-sheet.png", b"a PNG")
+    response = owner.api.get(address)
+    assert (response.status_code, response.content) == (200, b"a PNG")
+    assert response.headers["content-type"] == "image/png"
+    assert response.headers["content-disposition"].startswith("attachment; filename=")
+    assert response.headers["x-content-type-options"] == "nosniff"

@@ -1,14 +1,15 @@
 """Uploads that nobody waits for any more are found in the store and deleted; no others."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core import uploads
 from core.database import transaction
 from core.ids import new_id
 from core.object_store import ObjectStore, dataset_prefix
 from core.settings import Settings
-from core.tables import Dataset, Tenant
+from core.tables import Dataset, Tenant, Upload
 from worker.leftovers import abort_unfinished_uploads, delete_unclaimed_uploads
 
 AT_ONCE, LATER = timedelta(0), timedelta(hours=1)
@@ -82,3 +83,31 @@ def test_the_bucket_ends_unfinished_uploads_by_itself(store: ObjectStore) -> Non
     assert [rule["AbortIncompleteMultipartUpload"] for rule in rules] == [
         {"DaysAfterInitiation": 2}
     ]
+
+
+def test_what_its_owner_may_still_send_stays(store: ObjectStore) -> None:
+    tenant, dataset = new_id("ten"), new_id("ds")
+    key = uploads.object_key(tenant, dataset)
+    with transaction() as session:
+        session.add(Tenant(id=tenant, name=tenant))
+        session.flush()
+        session.add(
+            Upload(
+                id=new_id("upl"),
+                tenant_id=tenant,
+                dataset_id=dataset,
+                name="d",
+                status=uploads.COMPLETED,
+                size_bytes=1,
+                part_size_bytes=1,
+                sha256="",
+                object_key=key,
+                store_upload_id=store.begin_multipart(key, "application/octet-stream"),
+                expires_at=datetime.now(UTC) + LATER,
+            )
+        )
+    store.put_bytes(key, b"x")
+    delete_unclaimed_uploads(store, AT_ONCE)
+    abort_unfinished_uploads(store, AT_ONCE)
+    assert list(store.keys(key)) == [key]
+    assert key in [upload.key for upload in store.unfinished_uploads()]

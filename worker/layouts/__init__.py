@@ -9,6 +9,7 @@ it in `reader.py` and `writer.py`.
 """
 
 from worker.layouts.canonical import CANONICAL_FILES, Canonical, DatasetSummary, load_canonical
+from worker.layouts.contact_sheet import CONTACT_SHEET
 from worker.layouts.limits import Limits
 from worker.layouts.problem import CODES, BadDataset, ReadCancelled
 from worker.layouts.read_back import WrittenDatasetDiffers, read_back
@@ -19,6 +20,7 @@ from worker.layouts.writer import protected_name, write_protected
 __all__ = [
     "CANONICAL_FILES",
     "CODES",
+    "CONTACT_SHEET",
     "BadDataset",
     "Canonical",
     "DatasetSummary",

@@ -19,6 +19,7 @@ from typing import Any, Final
 from PIL import JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401
 
 from worker.layouts.confine import confine
+from worker.layouts.contact_sheet import draw_contact_sheet
 from worker.layouts.limits import MIB, Limits
 from worker.layouts.member_note import MemberNote
 from worker.layouts.parquet_file import is_parquet, load_pyarrow
@@ -54,6 +55,8 @@ def main() -> int:
             lambda done, total: _tell({"progress": [done, total]}),
             member_note.write,
         )
+        if request.get("contact_sheet"):
+            draw_contact_sheet(out)
     except BadDataset as problem:
         _tell({"problem": problem.to_json()})
     except MemoryError:

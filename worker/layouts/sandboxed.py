@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from worker.layouts.canonical import DatasetSummary, discard_canonical
+from worker.layouts.contact_sheet import CONTACT_SHEET
 from worker.layouts.limits import Limits
 from worker.layouts.member_note import discard_note, last_member
 from worker.layouts.problem import BadDataset, ReadCancelled, limits_problem
@@ -35,6 +36,8 @@ def read_in_sandbox(
     limits: Limits,
     on_progress: OnProgress,
     cancelled: Callable[[], bool],
+    *,
+    contact_sheet: bool = False,
 ) -> DatasetSummary:
     """`read_archive` in a process with limits, without network, credentials or other programs.
 
@@ -44,6 +47,7 @@ def read_in_sandbox(
     Args:
         archive, out, limits, on_progress: as for `read_archive`.
         cancelled: asked five times a second; true stops the child.
+        contact_sheet: also draw `CONTACT_SHEET` into `out`.
 
     Raises:
         BadDataset: as `read_archive`; `decoder_limits` if the child ran out of memory, time or
@@ -55,6 +59,7 @@ def read_in_sandbox(
         "archive": str(archive.resolve()),
         "out": str(out.resolve()),
         "limits": asdict(limits),
+        "contact_sheet": contact_sheet,
     }
     finished = False
     with tempfile.TemporaryFile() as errors:
@@ -80,6 +85,7 @@ def read_in_sandbox(
             discard_note(out)
             if not finished:
                 discard_canonical(out)
+                (out / CONTACT_SHEET).unlink(missing_ok=True)
 
 
 def _converse(

@@ -4,7 +4,7 @@ from typing import Any
 
 from worker.context import StepContext
 from worker.files import fetch_upload
-from worker.layouts import CANONICAL_FILES, Limits, read_in_sandbox
+from worker.layouts import CANONICAL_FILES, CONTACT_SHEET, Limits, read_in_sandbox
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -12,7 +12,7 @@ def run(context: StepContext) -> dict[str, Any]:
 
     Returns:
         `summary` (layout, classes, counts, image shape) and `canonical_prefix`, where the arrays
-        lie in the store.
+        and the contact sheet lie in the store.
 
     Raises:
         BadDataset: the upload cannot be used; the owner is told why.
@@ -25,10 +25,13 @@ def run(context: StepContext) -> dict[str, Any]:
         context.progress(0.9 * done / max(total, 1))
 
     limits = Limits(max_decoded_bytes=context.settings.max_dataset_bytes)
-    summary = read_in_sandbox(archive, folder, limits, on_progress, cancelled=lambda: False)
+    summary = read_in_sandbox(
+        archive, folder, limits, on_progress, cancelled=lambda: False, contact_sheet=True
+    )
     prefix = f"{context.attempt_prefix}canonical/"
     for name in CANONICAL_FILES:
         context.store.put_file(folder / name, prefix + name)
+    context.store.put_file(folder / CONTACT_SHEET, prefix + CONTACT_SHEET, "image/png")
     return {
         "summary": summary.to_json(),
         "canonical_prefix": prefix,

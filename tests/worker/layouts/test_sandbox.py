@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.worker.layouts.bad_files import BAD_FILES
 from tests.worker.layouts.good_files import arrays, folder, image, zipped
 from worker.layouts import (
     CANONICAL_FILES,
+    CONTACT_SHEET,
     BadDataset,
     Limits,
     ReadCancelled,
@@ -24,6 +26,7 @@ from worker.layouts import (
     read_archive,
     read_in_sandbox,
 )
+from worker.layouts.contact_sheet import COLUMNS
 
 SIDE = 2048
 """Of images that take a while to decode and pack into little."""
@@ -71,6 +74,17 @@ def test_its_refusals_come_through(upload: Path, tmp_path: Path, name: str) -> N
         read_in_sandbox(upload, tmp_path / "out", Limits(), quiet, never)
     assert (caught.value.code, caught.value.member) == (bad.code, bad.member)
     assert not list(tmp_path.glob("out/*"))
+
+
+def test_it_draws_a_contact_sheet_when_asked(upload: Path, tmp_path: Path) -> None:
+    upload.write_bytes(zipped(folder()))
+    out = tmp_path / "out"
+    read_in_sandbox(upload, out, Limits(), quiet, never, contact_sheet=True)
+    assert sorted(path.name for path in out.iterdir()) == sorted([*CANONICAL_FILES, CONTACT_SHEET])
+    with Image.open(out / CONTACT_SHEET) as sheet:
+        assert sheet.size == (COLUMNS * 52 + 4, 2 * 52 + 4)
+        first = np.asarray(sheet.convert("L"))[4:52:6, 4:52:6]
+    assert np.array_equal(first, load_canonical(out).train_images[0, :, :, 0])
 
 
 @pytest.mark.parametrize(

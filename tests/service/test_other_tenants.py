@@ -1,0 +1,99 @@
+"""One tenant's key opens nothing of another's: every call of the OpenAPI document is walked."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from tests.service.played import Owner, problem
+
+Call = tuple[str, str, dict[str, Any]]
+
+
+def calls(app: FastAPI) -> Iterator[Call]:
+    """Method, path and operation of every call that needs a key."""
+    for path, methods in app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            if "security" in operation:
+                yield method, path, operation
+
+
+def body_of(operation: dict[str, Any]) -> dict[str, Any]:
+    """The documented example of a JSON body, as an argument of the client."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is None:
+        return {}
+    examples = content.get("examples", {"": {"value": content.get("example")}})
+    return {"json": next(iter(examples.values()))["value"]}
+
+
+@pytest.fixture
+def things(owner: Owner, job: dict[str, Any]) -> dict[str, str]:
+    """One thing of the owner for every kind of id that an address can hold."""
+    begun = owner.api.post(
+        "/v1/uploads", json={"size_bytes": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
+    )
+    return {
+        "dataset_id": job["dataset_id"],
+        "job_id": job["id"],
+        "upload_id": begun.json()["id"],
+    }
+
+
+def test_every_address_of_another_tenant_is_unknown(
+    app: FastAPI, things: dict[str, str], new_owner: Callable[[], Owner]
+) -> None:
+    stranger = new_owner()
+    walked = 0
+    for method, path, operation in calls(app):
+        if "{" not in path:
+            continue
+        names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        assert names[0] in things, f"{path}: add a thing of the owner to this test"
+        address = path
+        for name in names:
+            address = address.replace(f"{{{name}}}", things.get(name, "1"))
+        answer = stranger.api.request(method, address, **body_of(operation))
+        assert answer.status_code == 404, (method, path, answer.text)
+        assert answer.json()["code"].endswith("_not_found"), (method, path)
+        assert "text/event-stream" not in answer.headers["content-type"]
+        walked += 1
+    assert walked >= 10
+
+
+def test_every_list_holds_only_what_is_ones_own(
+    app: FastAPI, things: dict[str, str], new_owner: Callable[[], Owner]
+) -> None:
+    stranger = new_owner()
+    for method, path, _ in calls(app):
+        if method == "get" and "{" not in path:
+            answer = stranger.api.get(path)
+            assert answer.status_code == 200, path
+            assert answer.json().get("data", []) == [], path
+            assert not [thing for thing in things.values() if thing in answer.text], path
+            for thing in things.values():
+                # Not even as the place at which a list goes on.
+                told = stranger.api.get(path, params={"after": thing}).text
+                assert thing not in told, path
+
+
+def test_ids_in_bodies_are_unknown_too(
+    things: dict[str, str], new_owner: Callable[[], Owner]
+) -> None:
+    stranger = new_owner()
+    job = {"dataset_id": things["dataset_id"], "epsilon": 0.1}
+    problem(stranger.api.post("/v1/jobs", json=job), 404, "dataset_not_found", "dataset_id")
+    upload = {"upload_id": things["upload_id"]}
+    problem(stranger.api.post("/v1/datasets", json=upload), 404, "upload_not_found", "upload_id")
+
+
+def test_everything_needs_a_key(app: FastAPI, things: dict[str, str], owner: Owner) -> None:
+    keyless = {"Authorization": "Bearer ul_" + "0" * 40}
+    for method, path, operation in calls(app):
+        address = path
+        for name, thing in things.items():
+            address = address.replace(f"{{{name}}}", thing)
+        answer = owner.api.request(method, address, headers=keyless, **body_of(operation))
+        problem(answer, 401, "api_key_invalid")
