@@ -129,6 +129,10 @@ class Job(Base):
     label_map: Mapped[list[int] | None]
     seed: Mapped[int] = mapped_column(BigInteger)
     budget_seconds: Mapped[int]
+    # "protection" trains a generator, "application" uses `generator_id`, "evaluation" compares.
+    kind: Mapped[str] = mapped_column(default="protection", server_default=text("'protection'"))
+    generator_id: Mapped[str | None]  # no foreign key: generators name the job that made them
+    compared_dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"))
     # How it shall be done, see `core.job_options`; a job from before they were has none.
     options: Mapped[JSON] = mapped_column(default=dict, server_default=text("'{}'"))
     # Among the jobs of one tenant, higher ones go first.
@@ -150,7 +154,7 @@ class Job(Base):
     paused_seconds: Mapped[float] = mapped_column(default=0.0, server_default="0")
     purged_at: Mapped[datetime | None]
 
-    dataset: Mapped[Dataset] = relationship(lazy="raise")
+    dataset: Mapped[Dataset] = relationship(lazy="raise", foreign_keys=[dataset_id])
 
 
 class Step(Base):
@@ -212,6 +216,36 @@ class Artifact(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Generator(Base):
+    """A trained generator; its weights are also an artifact of the job that trained it."""
+
+    __tablename__ = "generators"
+    __table_args__ = (Index("ix_generators_tenant_id_id", "tenant_id", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    object_key: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    # plan, summary and seconds of the training, as the worker wrote them.
+    training: Mapped[JSON]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    job: Mapped[Job] = relationship(lazy="raise")
+
+
+class Speed(Base):
+    """Measured seconds for a unit of one kind of work; see `core.speeds`."""
+
+    __tablename__ = "speeds"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    seconds_per_unit: Mapped[float]
+    samples: Mapped[int]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 
 class Event(Base):

@@ -9,12 +9,15 @@ from fastapi.routing import APIRoute
 from core import __version__
 from core.object_store import ObjectStore
 from core.settings import Settings, get_settings
+from service.artifacts.endpoints import downloads
 from service.artifacts.endpoints import router as artifacts
 from service.datasets.endpoints import UPLOAD_PATH
 from service.datasets.endpoints import router as datasets
 from service.datasets.upload import Gate
 from service.evaluations.endpoints import router as evaluations
+from service.evaluations.pair_endpoints import router as pairs
 from service.events.endpoints import router as events
+from service.generators.endpoints import router as generators
 from service.health.endpoints import router as health
 from service.health.service import Readiness, checks_of
 from service.jobs.changes import Changes
@@ -67,7 +70,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.changes = Changes()
     app.state.limiter = RateLimiter(settings)
     app.state.readiness = Readiness(checks_of(app.state.store))
-    for router in (uploads, datasets, jobs, events, series, evaluations, artifacts, health):
+    for router in (
+        uploads,
+        datasets,
+        jobs,
+        events,
+        series,
+        evaluations,
+        pairs,
+        artifacts,
+        downloads,
+        generators,
+        health,
+    ):
         app.include_router(router)
     handlers.install(app)
     docs.install(app)

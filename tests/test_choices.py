@@ -10,7 +10,7 @@ from engine.evaluation.countermeasures import COUNTERMEASURES
 from engine.evaluation.evaluation_plan import CONTROLS
 from engine.generators import GENERATORS
 from engine.plan import Conditioning, Untargeted
-from engine.recipes import RECIPES
+from engine.recipes import RECIPES, choose_victims
 from engine.victims import VICTIMS
 from engine.victims.classical import CLASSICAL
 
@@ -31,3 +31,13 @@ from engine.victims.classical import CLASSICAL
 )
 def test_the_same_names_in_the_same_order(choice: Any, registry: Any) -> None:
     assert list(get_args(choice)) == list(registry)
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (64, 64, 1)])
+@pytest.mark.parametrize(("classes", "images"), [(10, 60_000), (200, 500), (2, 5_000)])
+def test_the_same_victim_where_none_is_named(
+    shape: tuple[int, int, int], classes: int, images: int
+) -> None:
+    assert [choices.fitting_victim(shape, classes, images)] == choose_victims(
+        shape, classes, images
+    )

@@ -19,7 +19,7 @@ from typing import Any
 from core import logs, steps
 from core.database import write_patiently
 from core.object_store import dataset_prefix
-from core.problem import Problem
+from core.problem import Problem, Refused
 from core.settings import get_settings
 from worker import flow
 from worker.context import Cancelled, Drained, StepContext, open_context
@@ -62,6 +62,8 @@ def _run(claim: steps.Claim, context: StepContext, function: StepFunction) -> No
         # the store is away, the sweeper deletes.
         with contextlib.suppress(*STORE_AWAY):
             context.store.delete_prefix(dataset_prefix(claim.tenant_id, claim.dataset_id))
+    except Refused as refused:
+        _end(claim, patience, refused.problem)
     except Exception as error:
         if is_worth_another_try(error):
             _try_again(claim, context, explain(error))

@@ -30,9 +30,14 @@ def fetch_upload(context: StepContext) -> Path:
 
 def fetch_canonical(context: StepContext) -> Canonical:
     """The dataset as ingestion wrote it, memory-mapped from the scratch folder."""
-    prefix = dataset_of(context).canonical_prefix
+    return fetch_canonical_of(context, dataset_of(context), "canonical")
+
+
+def fetch_canonical_of(context: StepContext, dataset: Dataset, folder_name: str) -> Canonical:
+    """The same for any dataset, in a folder of its own."""
+    prefix = dataset.canonical_prefix
     assert prefix is not None, "a job only starts on a dataset that is ready"
-    folder = context.scratch / "canonical"
+    folder = context.scratch / folder_name
     folder.mkdir(exist_ok=True)
     for name in CANONICAL_FILES:
         context.store.get_file(prefix + name, folder / name)

@@ -1,7 +1,8 @@
 """What follows what: the steps of a job, and when a job has begun, advanced and ended.
 
     ingest                                   (a dataset)
-    train -> protect -> evaluate x n -> report   (a job)
+    train -> protect -> evaluate x n -> report   (a job; with a trained generator from protect on)
+    compare -> evaluate x n -> report            (the evaluation of a pair of datasets)
 
 Each function runs inside the transaction of its caller, so a step that is done and the step that
 follows it appear together or not at all.
@@ -14,24 +15,30 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import lifecycle, steps
+from core import lifecycle, speeds, steps
 from core.doorbell import COMPUTE
 from core.ids import new_id
 from core.problem import Problem
-from core.tables import Artifact, Dataset, Job, MetricPoint, Step
+from core.tables import Artifact, Dataset, Generator, Job, MetricPoint, Step
 
-INGEST, TRAIN, PROTECT, EVALUATE, REPORT = "ingest", "train", "protect", "evaluate", "report"
+INGEST, TRAIN, PROTECT, COMPARE = "ingest", "train", "protect", "compare"
+EVALUATE, REPORT = "evaluate", "report"
 
 PHASES = {
     TRAIN: "training",
     PROTECT: "protecting",
+    COMPARE: "evaluating",
     EVALUATE: "evaluating",
     REPORT: "evaluating",
 }
 # What in the payload of a step tells its metrics from those of the steps beside it.
-SOURCE = ("victim", "seed", "side")
-# Which part of a job's progress bar each kind of step fills.
-SHARES = {TRAIN: 0.64, PROTECT: 0.04, EVALUATE: 0.30, REPORT: 0.02}
+SOURCE = ("victim", "seed", "side", "countermeasure")
+# Which part of a job's progress bar each kind of step fills, by the kind of job.
+SHARES = {
+    "protection": {TRAIN: 0.64, PROTECT: 0.04, EVALUATE: 0.30, REPORT: 0.02},
+    "application": {PROTECT: 0.30, EVALUATE: 0.65, REPORT: 0.05},
+    "evaluation": {COMPARE: 0.05, EVALUATE: 0.90, REPORT: 0.05},
+}
 
 
 def begin(session: Session, claim: steps.Claim) -> bool:
@@ -64,12 +71,14 @@ def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> Non
     """
     job = lifecycle.lock_job(session, claim.job_id) if claim.job_id else None
     steps.finish(session, claim, result)
+    for name, (units, seconds) in result.get("speeds", {}).items():
+        speeds.note(session, name, units, seconds)
     if job is None:
         _dataset_is_ready(session, claim, result)
     elif job.status in {lifecycle.RUNNING, lifecycle.PAUSING}:
         if claim.kind == TRAIN:
             _add(session, job, PROTECT)
-        elif claim.kind == PROTECT:
+        elif claim.kind in {PROTECT, COMPARE}:
             for payload in result["evaluations"]:
                 _add_evaluation(session, job, payload)
             _report_if_evaluated(session, job)
@@ -226,7 +235,7 @@ def results(session: Session, claim: steps.Claim, kind: str) -> list[dict[str, A
 def _progress(session: Session, job: Job) -> float:
     rows = session.execute(select(Step.kind, Step.progress).where(Step.job_id == job.id)).all()
     total = 0.0
-    for kind, share in SHARES.items():
+    for kind, share in SHARES[job.kind].items():
         parts = [row.progress for row in rows if row.kind == kind]
         if parts:
             total += share * sum(parts) / len(parts)
@@ -284,9 +293,24 @@ def _publish(session: Session, job: Job, result: dict[str, Any]) -> None:
     """The job's results become visible, all at once."""
     for artifact in result["artifacts"]:
         session.add(Artifact(id=new_id("art"), tenant_id=job.tenant_id, job_id=job.id, **artifact))
+    if job.kind == "protection":
+        session.add(_generator(job, result["generator"]))
     job.evaluation = result["evaluation"]
     job.progress = 1.0
     lifecycle.change_job(session, job, lifecycle.SUCCEEDED)
+
+
+def _generator(job: Job, trained: dict[str, Any]) -> Generator:
+    weights = trained["generator"]
+    return Generator(
+        id=new_id("gen"),
+        tenant_id=job.tenant_id,
+        job_id=job.id,
+        object_key=weights["object_key"],
+        size_bytes=weights["size_bytes"],
+        sha256=weights["sha256"],
+        training={name: trained[name] for name in ("plan", "summary", "seconds")},
+    )
 
 
 def _dataset_is_ready(session: Session, claim: steps.Claim, result: dict[str, Any]) -> None:

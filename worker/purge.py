@@ -14,13 +14,13 @@ from core import lifecycle
 from core.database import transaction
 from core.object_store import ObjectStore, dataset_prefix, job_prefix
 from core.settings import Settings
-from core.tables import Artifact, Dataset, Job
+from core.tables import Artifact, Dataset, Generator, Job
 
 BATCH = 100
 
 
 def purge_jobs(settings: Settings) -> None:
-    """Of a job that has ended only its artifacts stay."""
+    """Of a job that has ended only its artifacts stay, and the generator that it trained."""
     store = ObjectStore.from_settings(settings)
     due = (
         select(Job)
@@ -41,7 +41,7 @@ def purge_jobs(settings: Settings) -> None:
                 return
             kept = set(
                 session.scalars(select(Artifact.object_key).where(Artifact.job_id == job.id))
-            )
+            ) | set(session.scalars(select(Generator.object_key).where(Generator.job_id == job.id)))
             _delete(store, job_prefix(job.tenant_id, job.id), kept.__contains__)
             job.purged_at = func.now()
 

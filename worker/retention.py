@@ -22,7 +22,7 @@ def expire_datasets(settings: Settings) -> None:
         return
     age = timedelta(days=settings.keep_datasets_days)
     used = exists().where(
-        Job.dataset_id == Dataset.id,
+        (Job.dataset_id == Dataset.id) | (Job.compared_dataset_id == Dataset.id),
         Job.status.not_in(lifecycle.FINAL) | _older(Job.finished_at, age).is_not(True),
     )
     with transaction() as session:

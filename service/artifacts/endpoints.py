@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import RedirectResponse
 
 from service.artifacts import service
 from service.artifacts.schemas import LIST, Artifact, Kind
@@ -41,3 +42,27 @@ def list_artifacts(
     """
     found = service.of_job(caller.tenant_id, job_id, store, settings.presign_seconds, kind)
     return ListOf(data=found, has_more=False)
+
+
+downloads = APIRouter(prefix="/v1/artifacts", tags=["artifacts"])
+
+
+@downloads.get(
+    "/{artifact_id}/download",
+    status_code=307,
+    response_class=RedirectResponse,
+    summary="Download one file",
+    responses={
+        **success(307, "Go to Location.", None, {"Location": "A link that is signed anew."}),
+        **failures(service.artifact_not_found()),
+    },
+)
+def download_artifact(
+    artifact_id: str, caller: CallerDep, settings: SettingsDep, store: StoreDep
+) -> RedirectResponse:
+    """An address that stays the same, and leads to a link that is good for minutes.
+
+    curl -L -OJ -H "Authorization: Bearer $KEY" $URL/v1/artifacts/$ID/download
+    """
+    found = service.get(caller.tenant_id, artifact_id, store, settings.presign_seconds)
+    return RedirectResponse(found.url, status_code=307)

@@ -7,7 +7,9 @@ from pydantic import BaseModel, Field
 
 from service.kit.pages import ListOf
 
-Kind = Literal["protected_dataset", "generator", "preview", "evaluation", "manifest"]
+Kind = Literal[
+    "protected_dataset", "generator", "preview", "evaluation", "report", "figure", "manifest"
+]
 
 
 class Artifact(BaseModel):

@@ -4,11 +4,34 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from core import tables
-from core.database import transaction
+from core.database import reading, transaction
 from core.object_store import ObjectStore
+from core.problem import Refused
 from service.artifacts.repository import ArtifactRepository
 from service.artifacts.schemas import Artifact, Kind
 from service.jobs import service as jobs
+
+
+def artifact_not_found() -> Refused:
+    return Refused(
+        "artifact_not_found",
+        "There is no such file. GET /v1/jobs/{job_id}/artifacts lists those of a job.",
+        status=404,
+    )
+
+
+def get(tenant_id: str, artifact_id: str, store: ObjectStore, presign_seconds: int) -> Artifact:
+    """One file, with a fresh link.
+
+    Raises:
+        Refused: `artifact_not_found`.
+    """
+    with reading() as session:
+        row = ArtifactRepository(session, tenant_id).get(artifact_id)
+    if row is None:
+        raise artifact_not_found()
+    expires_at = datetime.now(UTC) + timedelta(seconds=presign_seconds)
+    return _signed(row, store, presign_seconds, expires_at)
 
 
 def of_job(
@@ -20,8 +43,15 @@ def of_job(
         Refused: `job_not_found`.
     """
     job = jobs.get(tenant_id, job_id)
+    return signed(tenant_id, job.id, store, presign_seconds, kind)
+
+
+def signed(
+    tenant_id: str, owner_id: str, store: ObjectStore, presign_seconds: int, kind: Kind | None
+) -> list[Artifact]:
+    """The artifacts of a job or an evaluation that is known to be there."""
     with transaction() as session:
-        rows = ArtifactRepository(session, tenant_id).of_job(job.id, kind)
+        rows = ArtifactRepository(session, tenant_id).of_job(owner_id, kind)
     expires_at = datetime.now(UTC) + timedelta(seconds=presign_seconds)
     return [_signed(row, store, presign_seconds, expires_at) for row in rows]
 

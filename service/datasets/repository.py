@@ -48,7 +48,7 @@ class DatasetRepository:
             select(Job.id)
             .where(
                 Job.tenant_id == self._tenant_id,
-                Job.dataset_id == dataset_id,
+                (Job.dataset_id == dataset_id) | (Job.compared_dataset_id == dataset_id),
                 Job.status.not_in(lifecycle.FINAL),
             )
             .limit(1)

@@ -8,6 +8,33 @@ from core import tables
 from service.datasets import schemas as datasets
 from service.jobs import schemas as jobs
 
+Side = Literal["clean", "protected", "remainder", "random-noise", "class-patterns"]
+
+
+class Spread(BaseModel):
+    """Over the seeds, in percent."""
+
+    mean: float
+    std: float | None = Field(description="Sample standard deviation; null for a single seed.")
+
+
+class Row(BaseModel):
+    """One way of learning from one form of the training images, over all seeds."""
+
+    model_config = ConfigDict(extra="allow")
+
+    trained_on: Side = Field(
+        description="The original images, the protected ones, only the unprotected `remainder` of "
+        "them, or a perturbation of the same bound that costs nothing."
+    )
+    victim: str
+    countermeasure: str = Field(description="What the learner tried; `none` is plain training.")
+    accuracy: Spread = Field(description="Clean-test accuracy after the last epoch.")
+    best_epoch_accuracy: Spread = Field(description="The best of any epoch.")
+    targeted_success: Spread | None = Field(
+        description="With a label map: share of the test images taken for the class it chose."
+    )
+
 
 class Verdict(BaseModel):
     """What the figures mean."""
@@ -16,6 +43,11 @@ class Verdict(BaseModel):
         description="Whether protection is demonstrated; null if the evaluation cannot tell."
     )
     summary: str = Field(description="The same in words, with the figures.")
+    withstands: bool | None = Field(
+        default=None,
+        description="Whether it also holds against every counter-measure that was tried; null if "
+        "none was, or the evaluation cannot tell.",
+    )
 
 
 class Victim(BaseModel):
@@ -25,7 +57,8 @@ class Victim(BaseModel):
 
     victim: str = Field(description="Which classifier.")
     seed: int = Field(description="Seed of its training.")
-    side: Literal["clean", "protected"] = Field(description="Which images it was trained on.")
+    side: Side = Field(description="Which images it was trained on.")
+    countermeasure: str = Field(default="none", description="What the learner tried.")
     accuracy: float = Field(description="Clean-test accuracy after the last epoch, in percent.")
     best_epoch_accuracy: float = Field(
         description="The best clean-test accuracy after any epoch, in percent: what somebody with "
@@ -43,13 +76,19 @@ class Evaluation(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     object: Literal["evaluation"] = "evaluation"
-    job_id: str
+    job_id: str = Field(description="The job or the evaluation that measured it.")
     baseline_accuracy: float = Field(
         description="Clean-test accuracy of classifiers trained on the original, in percent."
     )
     protected_accuracy: float = Field(
         description="Clean-test accuracy of classifiers trained on the protected, in percent."
     )
+    worst_accuracy: float | None = Field(
+        default=None,
+        description="The same of the learner who got most out of the protected images, of all "
+        "that were tried, in percent: the headline.",
+    )
+    worst_learner: str | None = Field(default=None, description="Who that was, in words.")
     targeted_success: float | None = Field(
         description="With a label map: share of clean test images that classifiers trained on the "
         "protected dataset take for the class the map chose, in percent."
@@ -64,12 +103,20 @@ class Evaluation(BaseModel):
         "null if nothing changed."
     )
     epsilon: float = Field(description="The bound asked for; 1 is the whole pixel range.")
-    seconds_training: float = Field(description="Training time of the generator, in seconds.")
+    seconds_training: float | None = Field(
+        description="Training time of the generator, in seconds; null if that is not known here."
+    )
     seconds_total: float = Field(
         description="From the job's start to its results, pauses left out, in seconds."
     )
     test_images: int = Field(description="Clean test images behind each accuracy.")
-    victims: list[Victim]
+    judged_classes: list[int] | None = Field(
+        default=None,
+        description="The classes that headline and verdict are about, where some are not "
+        "protected; null is all.",
+    )
+    rows: list[Row] = Field(default=[], description="Every way of learning that was tried.")
+    victims: list[Victim] = Field(description="Every single training.")
     classes: list[str] = Field(description="Class names in label order.")
 
     @classmethod
@@ -90,16 +137,29 @@ EXAMPLE = Evaluation(
         summary="Protection is demonstrated for these victims. Trained on the clean images, a "
         "fresh classifier reaches 99.1 % on clean test images; trained on the protected ones, "
         "4.2 %.",
+        withstands=False,
     ),
+    worst_accuracy=31.4,
+    worst_learner="paper-mnist-cnn with jpeg-10",
     linf=76,
     psnr_db=14.6,
     epsilon=0.3,
     seconds_training=100.2,
     seconds_total=171.5,
     test_images=2115,
+    rows=[
+        Row(
+            trained_on="protected",
+            victim="paper-mnist-cnn",
+            countermeasure="jpeg-10",
+            accuracy=Spread(mean=31.4, std=None),
+            best_epoch_accuracy=Spread(mean=40.2, std=None),
+            targeted_success=None,
+        )
+    ],
     victims=[
         Victim(
-            victim="paper_cnn",
+            victim="paper-mnist-cnn",
             seed=0,
             side="clean",
             accuracy=99.1,
@@ -108,7 +168,7 @@ EXAMPLE = Evaluation(
             curve=[97.9, 99.2, 99.1],
         ),
         Victim(
-            victim="paper_cnn",
+            victim="paper-mnist-cnn",
             seed=0,
             side="protected",
             accuracy=4.2,

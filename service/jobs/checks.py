@@ -46,11 +46,18 @@ def check(asked: JobRequest, classes: Sequence[str], settings: Settings) -> Chec
     partial = asked.untargeted is not None
     label_map = parse_label_map(asked.label_map, classes, partial=partial)
     wishes = {name: getattr(asked, name) for name in JobOptions.model_fields}
-    wishes["protected_fraction"] = _resolved(asked.protected_fraction, classes)
+    wishes["protected_fraction"] = resolved_fraction(asked.protected_fraction, classes)
     return Checked(epsilon, label_map, budget, JobOptions(**wishes))
 
 
-def _resolved(asked: ProtectedFraction | None, classes: Sequence[str]) -> ProtectedFraction | None:
+def resolved_fraction(
+    asked: ProtectedFraction | None, classes: Sequence[str]
+) -> ProtectedFraction | None:
+    """The same with classes as indices.
+
+    Raises:
+        Refused: `class_unknown`.
+    """
     if asked is None or asked.classes is None:
         return asked
     chosen: set[int] = set()

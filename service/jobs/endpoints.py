@@ -12,6 +12,8 @@ from core.label_map import parse_label_map
 from service.datasets.problems import dataset_not_found
 from service.jobs import problems, service
 from service.jobs.changes import ChangesDep
+from service.jobs.estimate import EXAMPLE as ESTIMATE
+from service.jobs.estimate import Estimate, estimate
 from service.jobs.repository import PREFIX
 from service.jobs.schemas import (
     CANCELLING,
@@ -38,10 +40,43 @@ _REQUEST_EXAMPLES = {
     name: Example(summary=name, value=request.model_dump(exclude_unset=True))
     for name, request in REQUESTS.items()
 }
-_LABEL_MAP_PROBLEMS = [
+LABEL_MAP_PROBLEMS = [
     refusal_of(lambda asked=asked: parse_label_map(asked, ["cat", "dog"]))  # type: ignore[misc]
     for asked in ("rotate", {"cat": "bird"}, {"cat": "cat"}, {"cat": "dog"})
 ]
+
+
+_REQUEST_PROBLEMS = (
+    *JSON_PROBLEMS,
+    dataset_not_found("dataset_id"),
+    problems.dataset_not_ready(tables.Dataset(status="validating")),
+    refusal_of(lambda: parse_epsilon("8/0")),
+    refusal_of(lambda: parse_epsilon(1.5)),
+    *LABEL_MAP_PROBLEMS,
+    problems.budget_out_of_range(86400),
+    problems.training_length_ambiguous(),
+    problems.training_steps_out_of_range(1_000_000),
+    problems.untargeted_without_label_map(),
+    problems.class_unknown("bird", 0),
+)
+
+
+@router.post(
+    "/estimate",
+    response_model=Estimate,
+    summary="Ask how long a job would take",
+    responses={**success(200, "The estimate.", ESTIMATE), **failures(*_REQUEST_PROBLEMS)},
+)
+def estimate_job(
+    asked: Annotated[JobRequest, Body(openapi_examples=_REQUEST_EXAMPLES)],
+    caller: CallerDep,
+    settings: SettingsDep,
+) -> Estimate:
+    """Seconds by phase of a job that is not started, from what this server has measured so far.
+
+    Takes what `POST /v1/jobs` takes, and refuses what that refuses.
+    """
+    return estimate(caller.tenant_id, asked, settings)
 
 
 @router.post(
@@ -52,17 +87,7 @@ _LABEL_MAP_PROBLEMS = [
     responses={
         **success(202, "Queued.", QUEUED, {"Location": "The job's address: poll it."}),
         **failures(
-            *JSON_PROBLEMS,
-            dataset_not_found("dataset_id"),
-            problems.dataset_not_ready(tables.Dataset(status="validating")),
-            refusal_of(lambda: parse_epsilon("8/0")),
-            refusal_of(lambda: parse_epsilon(1.5)),
-            *_LABEL_MAP_PROBLEMS,
-            problems.budget_out_of_range(86400),
-            problems.training_length_ambiguous(),
-            problems.training_steps_out_of_range(1_000_000),
-            problems.untargeted_without_label_map(),
-            problems.class_unknown("bird", 0),
+            *_REQUEST_PROBLEMS,
         ),
     },
 )

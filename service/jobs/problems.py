@@ -10,19 +10,19 @@ def job_not_found() -> Refused:
     return Refused("job_not_found", "There is no such job. GET /v1/jobs lists yours.", status=404)
 
 
-def dataset_not_ready(dataset: Dataset) -> Conflict:
+def dataset_not_ready(dataset: Dataset, param: str = "dataset_id") -> Conflict:
     """The dataset is being validated, or was rejected."""
     if dataset.status == lifecycle.VALIDATING:
         return Conflict(
             "dataset_not_ready",
             "The dataset is still being validated. GET it until its status is ready.",
-            "dataset_id",
+            param,
             retry_after=2,
         )
     return Conflict(
         "dataset_not_ready",
         "The dataset was rejected; its error says why. Upload it again once that is put right.",
-        "dataset_id",
+        param,
     )
 
 

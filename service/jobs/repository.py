@@ -13,12 +13,15 @@ PREFIX = "job"
 class JobRepository:
     """One tenant's jobs, with their datasets."""
 
+    kinds: tuple[str, ...] = ("protection", "application")
+    prefix = PREFIX
+
     def __init__(self, session: Session, tenant_id: str) -> None:
         self._session = session
         self._tenant_id = tenant_id
         self._mine = (
             select(Job)
-            .where(Job.tenant_id == tenant_id)
+            .where(Job.tenant_id == tenant_id, Job.kind.in_(self.kinds))
             .options(joinedload(Job.dataset).load_only(Dataset.summary))
         )
 
@@ -28,7 +31,7 @@ class JobRepository:
         self._session.flush()
 
     def get(self, job_id: str, *, with_evaluation: bool = False) -> Job | None:
-        if not could_be(job_id, PREFIX):
+        if not could_be(job_id, self.prefix):
             return None
         query = self._mine.where(Job.id == job_id)
         if with_evaluation:
@@ -37,11 +40,11 @@ class JobRepository:
 
     def lock(self, job_id: str) -> Job | None:
         """The job, which nobody else changes until the transaction ends."""
-        if not could_be(job_id, PREFIX):
+        if not could_be(job_id, self.prefix):
             return None
         return self._session.scalars(
             self._mine.where(Job.id == job_id).with_for_update(of=Job)
         ).one_or_none()
 
     def page(self, page: Page) -> tuple[list[Job], bool]:
-        return fetch_page(self._session, self._mine, Job.id, PREFIX, page)
+        return fetch_page(self._session, self._mine, Job.id, self.prefix, page)

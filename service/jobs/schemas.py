@@ -70,6 +70,13 @@ class _Head(BaseModel):
 
     id: str = Field(description="Starts with `job_`.")
     object: Literal["job"] = "job"
+    kind: Literal["protection", "application"] = Field(
+        default="protection",
+        description="`protection` trains a generator; `application` protects with a trained one.",
+    )
+    generator_id: str | None = Field(
+        default=None, description="The trained generator that an `application` uses."
+    )
     dataset_id: str
     status: Status = Field(
         description="`queued`, `running`, perhaps `pausing` and `paused`, or `cancelling`; final "
@@ -127,18 +134,15 @@ class Job(JobOptions, _Head):
                 **options.model_dump(),
                 "protected_fraction": _by_name(options.protected_fraction, classes),
                 "id": row.id,
+                "kind": row.kind,
+                "generator_id": row.generator_id,
                 "dataset_id": row.dataset_id,
                 "status": row.status,
                 "phase": row.phase,
                 "progress": row.progress,
                 "epsilon": float(epsilon),
                 "max_change": max_change(epsilon),
-                "label_map": row.label_map
-                and {
-                    name: classes[target]
-                    for name, target in zip(classes, row.label_map, strict=True)
-                    if name != classes[target]
-                },
+                "label_map": label_map_by_name(row.label_map, classes),
                 "seed": row.seed,
                 "priority": row.priority,
                 "budget_seconds": None if options.training_steps else row.budget_seconds,
@@ -157,6 +161,17 @@ class Job(JobOptions, _Head):
 def _in_order(timestamps: dict[str, str]) -> dict[str, datetime]:
     entered = {name: datetime.fromisoformat(moment) for name, moment in timestamps.items()}
     return dict(sorted(entered.items(), key=lambda item: item[1]))
+
+
+def label_map_by_name(label_map: list[int] | None, classes: list[str]) -> dict[str, str] | None:
+    """Only the classes that another one was chosen for."""
+    if label_map is None:
+        return None
+    return {
+        name: classes[target]
+        for name, target in zip(classes, label_map, strict=True)
+        if name != classes[target]
+    }
 
 
 def _by_name(chosen: ProtectedFraction | None, classes: list[str]) -> ProtectedFraction | None:

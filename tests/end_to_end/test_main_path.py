@@ -12,7 +12,15 @@ import pytest
 from tests.end_to_end.owner import Arrays, Json, Owner, decode
 
 LEVELS = 40
-ARTIFACTS = {"preview.png", "generator.safetensors", "evaluation.json", "manifest.json"}
+ARTIFACTS = {
+    "preview.png",
+    "generator.safetensors",
+    "evaluation.json",
+    "report.html",
+    "figure-learning-curves.png",
+    "figure-confusion.png",
+    "manifest.json",
+}
 
 
 def test_image_folder(owner: Owner, folder_zip: Callable[..., Path]) -> None:

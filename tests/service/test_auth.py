@@ -56,22 +56,11 @@ def test_a_revoked_key_opens_nothing(owner: Owner) -> None:
     problem(owner.api.get("/v1/jobs"), 401, "api_key_invalid")
 
 
-def test_nobody_sees_anothers_things(
-    app: FastAPI, new_owner: Callable[[], Owner], worker: PlayedWorker
-) -> None:
+def test_nobody_sees_anothers_things(new_owner: Callable[[], Owner], worker: PlayedWorker) -> None:
     owner, stranger = new_owner(), new_owner()
     dataset = owner.api.post("/v1/datasets", files={"file": b"x"}).json()
     asked = {"dataset_id": dataset["id"], "epsilon": 0.3}
     job = owner.api.post("/v1/jobs", json=asked).json()
-    ids = {"dataset_id": dataset["id"], "job_id": job["id"]}
-    codes = {"dataset_id": "dataset_not_found", "job_id": "job_not_found"}
-    walked = 0
-    for method, path in guarded(app):
-        if match := re.search(r"{(\w+)}", path):
-            response = stranger.api.request(method, path.format(**ids))
-            problem(response, 404, codes[match[1]])
-            walked += 1
-    assert walked >= 6
     problem(stranger.api.post("/v1/jobs", json=asked), 404, "dataset_not_found", "dataset_id")
     for noun, own in (("datasets", dataset), ("jobs", job)):
         assert stranger.api.get(f"/v1/{noun}").json()["data"] == []

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from core.database import transaction
+from core.ids import new_id
+from core.tables import Artifact, Generator
 from tests.service.played import Owner, problem
 
 Call = tuple[str, str, dict[str, Any]]
@@ -35,10 +38,39 @@ def things(owner: Owner, job: dict[str, Any]) -> dict[str, str]:
     begun = owner.api.post(
         "/v1/uploads", json={"size_bytes": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
     )
+    rows = [
+        Artifact(
+            id=new_id("art"),
+            tenant_id=owner.tenant_id,
+            job_id=job["id"],
+            kind="protected_dataset",
+            name="protected.npz",
+            content_type="application/octet-stream",
+            object_key="tenants/x",
+            size_bytes=1,
+            sha256="0",
+        ),
+        Generator(
+            id=new_id("gen"),
+            tenant_id=owner.tenant_id,
+            job_id=job["id"],
+            object_key="tenants/x",
+            size_bytes=1,
+            sha256="0",
+            training={},
+        ),
+    ]
+    with transaction() as session:
+        session.add_all(rows)
+    pair = {"clean_dataset_id": job["dataset_id"], "job_id": job["id"]}
+    evaluation = owner.api.post("/v1/evaluations", json=pair)
     return {
         "dataset_id": job["dataset_id"],
         "job_id": job["id"],
         "upload_id": begun.json()["id"],
+        "artifact_id": rows[0].id,
+        "generator_id": rows[1].id,
+        "evaluation_id": evaluation.json()["id"],
     }
 
 
@@ -85,6 +117,12 @@ def test_ids_in_bodies_are_unknown_too(
     stranger = new_owner()
     job = {"dataset_id": things["dataset_id"], "epsilon": 0.1}
     problem(stranger.api.post("/v1/jobs", json=job), 404, "dataset_not_found", "dataset_id")
+    problem(
+        stranger.api.post("/v1/jobs/estimate", json=job), 404, "dataset_not_found", "dataset_id"
+    )
+    pair = {"clean_dataset_id": things["dataset_id"], "job_id": things["job_id"]}
+    answer = stranger.api.post("/v1/evaluations", json=pair)
+    problem(answer, 404, "dataset_not_found", "clean_dataset_id")
     upload = {"upload_id": things["upload_id"]}
     problem(stranger.api.post("/v1/datasets", json=upload), 404, "upload_not_found", "upload_id")
 

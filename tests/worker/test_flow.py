@@ -24,6 +24,12 @@ RESULTS: dict[str, dict[str, Any]] = {
     "protect": {"evaluations": EVALUATIONS},
     "evaluate": {"accuracy": 50.0},
     "report": {
+        "generator": {
+            "generator": {"object_key": "g", "size_bytes": 1, "sha256": "0"},
+            "plan": {},
+            "summary": {},
+            "seconds": 1.0,
+        },
         "evaluation": {"baseline_accuracy": 97.0},
         "artifacts": [
             {
@@ -164,7 +170,7 @@ def test_progress_never_goes_back_and_tells_when_it_ends(dataset: Dataset) -> No
             assert flow.note_progress(session, claim, fraction, {"step": 7}) is False
         seen.append(job_of(job_id).progress)
     assert seen == sorted(seen)
-    assert seen[1] == pytest.approx(0.5 * flow.SHARES["train"])
+    assert seen[1] == pytest.approx(0.5 * flow.SHARES["protection"]["train"])
     assert job_of(job_id).estimated_finish_at is not None
     assert job_of(job_id).metrics == {"step": 7}
     with transaction() as session:

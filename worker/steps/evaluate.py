@@ -1,13 +1,17 @@
-"""Train one fresh victim on the clean or on the protected images and test it on clean ones."""
+"""Train one fresh victim on one form of the training images and test it on clean ones."""
 
 from typing import Any
 
 import numpy as np
 
-from engine import Progress, train_victim
+from engine import Progress
+from engine.evaluation.countermeasures import prepare
+from engine.evaluation.training_images import training_images
+from engine.evaluation.victim_training import fit_prepared
 from worker.context import StepContext
-from worker.files import fetch_canonical
-from worker.layouts import read_back
+from worker.evaluation import dataset_of, learner_of, result_of
+from worker.files import fetch_canonical, job_of
+from worker.published import fetch_protected, measured, training_mask
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -20,39 +24,38 @@ def run(context: StepContext) -> dict[str, Any]:
         Accuracies in percent, the confusion matrix (true class by row) and the learning curve.
     """
     payload = context.claim.payload
+    job = job_of(context)
     data = fetch_canonical(context)
-    images = np.asarray(data.train_images)
-    if payload["side"] == "protected":
-        stored = context.result_of("protect")["dataset"]
-        path = context.scratch / stored["name"]
-        context.store.get_file(stored["object_key"], path)
-        written = read_back(path, data, context.scratch / "written")
-        images = written["train"]
+    learner, side, seed = learner_of(payload), payload["side"], payload["seed"]
+    clean = dataset_of(data)
+    published = measured(context, job)
+    images = None
+    if side == "protected" or (side != "clean" and job.kind == "evaluation"):
+        images = fetch_protected(context, data, published)
+    mask = np.ones(len(clean.train), np.bool_)
+    if side != "clean":
+        mask = training_mask(job, data, images)
+    epsilon = published["design"]["epsilon"]
 
     def on_progress(progress: Progress) -> None:
         metrics: dict[str, Any] = {
-            f"{payload['side']}_{name}": round(value, 4) for name, value in progress.metrics.items()
+            f"{side}_{name}": round(value, 4) for name, value in progress.metrics.items()
         }
         context.progress(progress.fraction, **metrics)
 
-    report = train_victim(
-        images,
-        np.asarray(data.train_labels),
-        np.asarray(data.test_images),
-        np.asarray(data.test_labels),
-        len(data.summary.classes),
-        victim=payload["victim"],
-        seed=payload["seed"],
-        epochs=payload["epochs"],
-        on_progress=on_progress,
+    prepared = prepare(
+        training_images(
+            side, clean, clean.train.images if images is None else images, mask, epsilon, seed
+        ),
+        clean.test,
+        clean.num_classes,
+        learner.countermeasure,
+        tick=lambda: context.progress(0.0),
     )
+    fitted = fit_prepared(prepared, learner, seed=seed, on_progress=on_progress)
+    seen = clean.train.images.size * learner.epochs / 1e6
     return {
-        "accuracy": report.accuracy,
-        "best_epoch_accuracy": report.best_epoch_accuracy,
-        "train_accuracy": report.train_accuracy,
-        "confusion": report.confusion.tolist(),
-        "curve": list(report.curve),
-        "train_curve": list(report.train_curve),
-        "seconds": report.seconds,
-        "images": len(images) * payload["epochs"],
+        **result_of(fitted.report),
+        "speeds": {f"evaluate/{learner.victim}": [seen, fitted.report.seconds]},
+        "images": len(prepared.train_labels) * learner.epochs,
     }

@@ -1,5 +1,7 @@
 """Apply the generator to every image and write the dataset back in the layout of the upload."""
 
+import time
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -8,47 +10,55 @@ from numpy.typing import NDArray
 from engine import (
     Progress,
     TrainedGenerator,
-    choose_victims,
     integer_bound,
     largest_change,
     protect_images,
     psnr,
 )
 from worker.context import StepContext
+from worker.evaluation import design
 from worker.files import fetch_canonical, fetch_upload, job_of, keep
 from worker.layouts import Canonical, protected_name, read_back, write_protected
 from worker.picture import draw_samples
-
-EVALUATION_SEEDS = (0,)
+from worker.plans import evaluation_plan, options_of, protected_masks
+from worker.published import trained_of
 
 
 def run(context: StepContext) -> dict[str, Any]:
     """Protect, write, read back what was written, and measure that.
 
     Returns:
-        `dataset` (its artifact row), `picture_key`, `linf` in 1/255, `psnr_db`, and the
-        `evaluations` that shall follow.
+        `dataset` (its artifact row), `picture_key`, `linf` in 1/255, `psnr_db` of the protected
+        images, the `design` of the evaluation, and its trainings as `evaluations` that follow.
     """
     job = job_of(context)
     data = fetch_canonical(context)
     archive = fetch_upload(context)
-    trained = context.result_of("train")
+    trained = trained_of(context, job)
     generator = TrainedGenerator.from_bytes(
         context.store.get_bytes(trained["generator"]["object_key"])
     )
 
     images, labels = _to_publish(data)
+    count = len(data.train_labels)
+    train_mask, test_mask = protected_masks(job, labels[:count], labels[count:])
+    mask = np.concatenate([train_mask, test_mask])
+    chosen = slice(None) if mask.all() else mask  # a slice copies nothing
 
     def protecting(progress: Progress) -> None:
         context.progress(0.5 * progress.fraction)
 
-    protected = protect_images(generator, images, labels, on_progress=protecting)
+    started = time.monotonic()
+    protected = images.copy()
+    protected[chosen] = protect_images(
+        generator, images[chosen], labels[chosen], on_progress=protecting
+    )
 
     def writing(done: int, total: int) -> None:
         context.progress(0.5 + 0.4 * done / max(total, 1))
 
     path = context.scratch / protected_name(data.summary)
-    count = len(data.train_labels)
+    protecting_seconds = time.monotonic() - started
     cut = protected[count:] if _cut(data) else None
     write_protected(archive, data, protected[:count], cut, path, writing)
 
@@ -60,26 +70,31 @@ def run(context: StepContext) -> dict[str, Any]:
     linf = largest_change(images, published)
     if linf > integer_bound(generator.plan.epsilon):
         raise AssertionError(f"a pixel of the written dataset moved by {linf}/255")
+    if largest_change(images[~mask], published[~mask]):
+        raise AssertionError("an image that was not to be protected has changed")
     picture = context.scratch / "preview.png"
-    draw_samples(images, published, labels, linf, picture)
+    draw_samples(images[chosen], published[chosen], labels[chosen], linf, picture)
     picture_key = context.attempt_prefix + picture.name
     context.store.put_file(picture, picture_key, "image/png")
-    victims = choose_victims(
-        data.summary.image_shape, len(data.summary.classes), len(data.train_labels)
+    wishes = options_of(job)
+    trials = design(
+        evaluation_plan(wishes.evaluation, data.summary),
+        data,
+        train_mask,
+        epsilon=generator.plan.epsilon,
+        label_map=job.label_map,
+        untargeted=generator.plan.untargeted,
     )
     return {
         "dataset": keep(context, path, "protected_dataset"),
         "picture_key": picture_key,
         "linf": linf,
-        "psnr_db": psnr(images, published) if linf else None,
-        "images": len(images),
+        "psnr_db": psnr(images[chosen], published[chosen]) if linf else None,
+        "images": int(mask.sum()),
         "epsilon": job.epsilon,
-        "evaluations": [
-            {"victim": victim, "epochs": epochs, "seed": seed, "side": side}
-            for victim, epochs in victims
-            for seed in EVALUATION_SEEDS
-            for side in ("clean", "protected")
-        ],
+        "design": asdict(trials),
+        "evaluations": trials.trainings,
+        "speeds": {"protect": [images.size / 1e6, protecting_seconds]},
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from engine import Progress, train_generator
 from worker.context import StepContext
 from worker.files import fetch_canonical, job_of, keep
-from worker.plans import training_plan
+from worker.plans import options_of, training_plan
 
 CHECKPOINTED = ("training", "selecting")  # phases of a training that a checkpoint follows soon
 
@@ -54,4 +54,10 @@ def run(context: StepContext) -> dict[str, Any]:
         "summary": generator.summary.to_json(),
         "plan": plan.to_json(),
         "images": generator.summary.steps * plan.batch_size,
+        "speeds": {
+            f"train/{options_of(job).recipe}": [
+                generator.summary.steps * plan.batch_size * data.train_images[0].size / 1e6,
+                generator.summary.seconds,
+            ]
+        },
     }

@@ -1,0 +1,173 @@
+"""Jobs from their first step to their results, with everything that owners may ask for."""
+
+import io
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from core import lifecycle
+from core.database import transaction
+from core.ids import new_id
+from core.job_options import JobOptions
+from core.object_store import ObjectStore
+from core.tables import Artifact, Dataset, Generator, Job, Speed
+from tests.worker.conftest import Arrays, finish
+
+QUICK = {
+    "recipe": "paper-mnist",
+    "training_steps": 2,
+    "conditioning": "label",
+    "victims": ["small-strided"],
+}
+
+
+def new_job(dataset: Dataset, label_map: list[int] | None = None, **options: object) -> str:
+    with transaction() as session:
+        job = Job(
+            id=new_id("job"),
+            tenant_id=dataset.tenant_id,
+            dataset_id=dataset.id,
+            status=lifecycle.QUEUED,
+            epsilon="1/5",
+            label_map=label_map,
+            seed=3,
+            budget_seconds=10,
+            options=JobOptions.model_validate(QUICK | options).model_dump(mode="json"),
+        )
+        session.add(job)
+        return job.id
+
+
+def artifacts(job: Job, store: ObjectStore) -> dict[str, bytes]:
+    with transaction() as session:
+        rows = session.scalars(select(Artifact).where(Artifact.job_id == job.id)).all()
+    return {row.name: store.get_bytes(row.object_key) for row in rows}
+
+
+def test_a_part_is_protected_and_everything_is_tried(
+    dataset: Dataset, arrays: Arrays, store: ObjectStore
+) -> None:
+    job_id = new_job(
+        dataset,
+        [1, 1, 2],
+        untargeted="leave",
+        protected_fraction={"fraction": 0.5},
+        evaluation={
+            "victims": [{"victim": "small-strided", "epochs": 1}, "linear-svm"],
+            "seeds": [0, 1],
+            "countermeasures": ["blur", "grayscale"],
+            "controls": ["random-noise"],
+        },
+    )
+    job = finish(job_id, "train")
+    evaluation = job.evaluation
+    assert evaluation is not None
+    assert evaluation["judged_classes"] == [0]
+    assert evaluation["test_images"] == 40
+    assert evaluation["protected_images"] == 30
+    assert [one["countermeasure"] for one in evaluation["skipped"]] == ["grayscale"]
+    names = ("trained_on", "victim", "countermeasure")
+    sides = [tuple(row[name] for name in names) for row in evaluation["rows"]]
+    assert sides == [
+        ("clean", "small-strided", "none"),
+        ("protected", "small-strided", "none"),
+        ("clean", "linear-svm", "none"),
+        ("protected", "linear-svm", "none"),
+        ("remainder", "small-strided", "none"),
+        ("random-noise", "small-strided", "none"),
+        ("protected", "small-strided", "blur"),
+    ]
+    assert len(evaluation["victims"]) == 2 * len(sides)
+    assert evaluation["verdict"]["summary"]
+
+    files = artifacts(job, store)
+    with np.load(io.BytesIO(files["protected.npz"])) as after:
+        moved = np.abs(after["x_train"].astype(int) - arrays["x_train"]).max((1, 2))
+    assert (moved > 0).sum() == 30
+    assert moved.max() == evaluation["linf"] <= 51
+    assert files["report.html"].startswith(b"<!doctype html>")
+    assert {name for name in files if name.startswith("figure")} == {
+        "figure-learning-curves.png",
+        "figure-confusion.png",
+        "figure-counter-measures.png",
+    }
+    manifest = json.loads(files["manifest.json"])
+    assert set(manifest["files"]) == set(files) - {"manifest.json"}
+
+
+def test_a_generator_stays_and_protects_other_images(
+    dataset: Dataset,
+    upload: Callable[[Arrays], Dataset],
+    arrays: Arrays,
+    store: ObjectStore,
+) -> None:
+    short = {"evaluation": {"victims": [{"victim": "small-strided", "epochs": 1}]}}
+    first = finish(new_job(dataset, **short), "train")
+    with transaction() as session:
+        generator = session.scalars(select(Generator).where(Generator.job_id == first.id)).one()
+        speeds = {row.name for row in session.scalars(select(Speed))}
+    assert generator.training["plan"]["epsilon"] == pytest.approx(0.2)
+    assert {"train/paper-mnist", "protect", "evaluate/small-strided"} <= speeds
+    weights = artifacts(first, store)["generator.safetensors"]
+    assert store.get_bytes(generator.object_key) == weights
+
+    backwards = {name: arrays[name][::-1] for name in ("x_train", "y_train")}
+    other = upload(arrays | backwards)
+    job_id = new_job(other, **short)
+    with transaction() as session:
+        row = session.get_one(Job, job_id)
+        row.kind, row.generator_id = "application", generator.id
+    second = finish(job_id, "protect")
+    assert second.evaluation is not None
+    assert second.evaluation["seconds_training"] == generator.training["seconds"]
+    files = artifacts(second, store)
+    assert "generator.safetensors" not in files
+    with (
+        np.load(io.BytesIO(files["protected.npz"])) as after,
+        np.load(io.BytesIO(artifacts(first, store)["protected.npz"])) as before,
+    ):
+        # The same images in another order: the same protected bytes.
+        np.testing.assert_array_equal(after["x_train"][::-1], before["x_train"])
+    with transaction() as session:
+        assert session.scalar(select(Generator).where(Generator.job_id == second.id)) is None
+
+
+def test_any_two_datasets_are_compared(
+    dataset: Dataset, upload: Callable[[Arrays], Dataset], arrays: Arrays, store: ObjectStore
+) -> None:
+    moved = arrays["x_train"].copy()
+    moved[:45] += 9
+    protected = upload(arrays | {"x_train": moved})
+    job_id = new_job(dataset, evaluation={"victims": [{"victim": "small-strided", "epochs": 1}]})
+    with transaction() as session:
+        row = session.get_one(Job, job_id)
+        row.kind, row.compared_dataset_id = "evaluation", protected.id
+    job = finish(job_id, "compare", {"dataset_id": protected.id})
+    assert job.evaluation is not None
+    assert (job.evaluation["linf"], job.evaluation["protected_images"]) == (9, 45)
+    assert [row["trained_on"] for row in job.evaluation["rows"]] == [
+        "clean",
+        "protected",
+        "remainder",
+    ]
+    assert job.evaluation["seconds_training"] is None
+    assert set(artifacts(job, store)) == {
+        "preview.png",
+        "evaluation.json",
+        "report.html",
+        "figure-learning-curves.png",
+        "figure-confusion.png",
+        "manifest.json",
+    }
+
+
+def test_datasets_that_are_no_pair_are_refused_by_name(dataset: Dataset) -> None:
+    job_id = new_job(dataset)
+    with transaction() as session:
+        row = session.get_one(Job, job_id)
+        row.kind, row.compared_dataset_id = "evaluation", dataset.id
+    with pytest.raises(AssertionError, match="datasets_identical"):
+        finish(job_id, "compare", {"dataset_id": dataset.id})
