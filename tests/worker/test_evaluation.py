@@ -51,6 +51,7 @@ def data() -> Canonical:
         summary,
         Limits(),
         names,
+        {},
         train,
         train_labels,
         test,
