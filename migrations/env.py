@@ -6,6 +6,7 @@ from sqlalchemy import NullPool, create_engine
 from core.tables import Base
 
 LOCK = 7_283_011  # one migrating process at a time
+PATIENCE = "10s"
 
 
 def run() -> None:
@@ -13,6 +14,8 @@ def run() -> None:
     assert url
     with create_engine(url, poolclass=NullPool).connect() as connection:
         connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK})")
+        # A change that waits for a table makes every later request wait behind it.
+        connection.exec_driver_sql(f"SET lock_timeout = '{PATIENCE}'")
         connection.commit()
         context.configure(connection=connection, target_metadata=Base.metadata)
         with context.begin_transaction():

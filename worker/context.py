@@ -141,9 +141,16 @@ class StepContext:
         self._checkpoint_key = key
 
     def last_checkpoint(self) -> bytes | None:
-        """The state that an earlier attempt left."""
+        """The state that an earlier attempt left; None if the store has it no more.
+
+        A store that was copied after its database has the checkpoints of a later moment.
+        """
         key = self.claim.checkpoint_key
-        return self.store.get_bytes(key) if key else None
+        try:
+            return self.store.get_bytes(key) if key else None
+        except self.store.client.exceptions.NoSuchKey:
+            log.warning("%s: its checkpoint is gone; from the start", self.claim.step_id)
+            return None
 
     def result_of(self, kind: str) -> dict[str, Any]:
         """What the (only) finished step of this kind in the same job wrote down."""
