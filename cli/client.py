@@ -25,6 +25,7 @@ class Failure(BaseModel):
 
     code: str
     message: str
+    hint: str | None = None
     param: str | None = None
 
 

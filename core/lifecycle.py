@@ -5,15 +5,16 @@ needs both a job's row and rows of its steps locks the job first: in any other o
 could wait for each other.
 """
 
+from collections.abc import Set
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from core import steps
 from core.problem import Problem
-from core.tables import Dataset, Event, Job, Step
+from core.tables import Baseline, Dataset, Event, Job, Step
 
 VALIDATING, READY, REJECTED, DELETED = "validating", "ready", "rejected", "deleted"
 
@@ -84,6 +85,12 @@ def change_dataset(
     dataset.purged_at = None
     if status == READY:
         dataset.ready_at = func.now()
+    if status == DELETED:
+        session.execute(
+            delete(Baseline).where(
+                Baseline.tenant_id == dataset.tenant_id, Baseline.dataset_sha256 == dataset.sha256
+            )
+        )
     record(session, dataset.tenant_id, dataset.id, f"dataset.{status}", code=error and error.code)
 
 
@@ -140,7 +147,7 @@ def request_cancel(session: Session, job: Job) -> None:
     job.cancel_requested_at = func.now()
     if job.status in {RUNNING, PAUSING}:
         change_job(session, job, CANCELLING)
-        _change_waiting(session, job, {steps.QUEUED, steps.HELD}, steps.DROPPED)
+        _change_waiting(session, job, steps.OPEN - {steps.RUNNING}, steps.DROPPED)
         settle(session, job)
     else:
         change_job(session, job, CANCELLED)
@@ -204,7 +211,7 @@ def waiting_status(job: Job) -> str:
     return steps.HELD if job.status in {PAUSING, PAUSED} else steps.QUEUED
 
 
-def _change_waiting(session: Session, job: Job, old: set[str], new: str) -> None:
+def _change_waiting(session: Session, job: Job, old: Set[str], new: str) -> None:
     ended = {"finished_at": func.now()} if new == steps.DROPPED else {}
     session.execute(
         update(Step).where(Step.job_id == job.id, Step.status.in_(old)).values(status=new, **ended)

@@ -156,6 +156,15 @@ class ObjectStore:
                 return None
             raise
 
+    def size(self, key: str) -> int:
+        """Bytes of an object."""
+        return self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+
+    def get_range(self, key: str, first: int, count: int) -> bytes:
+        """`count` bytes from byte `first` on, or as many of them as there are."""
+        wanted = f"bytes={first}-{first + count - 1}"
+        return self.client.get_object(Bucket=self.bucket, Key=key, Range=wanted)["Body"].read()
+
     def put_file(
         self,
         path: Path,

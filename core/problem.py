@@ -8,14 +8,15 @@ from typing import Any
 class Problem:
     """A stable code, a sentence that says what to do next, and the field or file at fault.
 
-    `report` lists all files at fault where an upload has several: {"total": int, "files": [{"file",
-    "code", "message"}]}.
+    `hint` is what the owner of a job that failed may try. `report` lists all files at fault where
+    an upload has several: {"total": int, "files": [{"file", "code", "message"}]}.
     """
 
     code: str
     message: str
     param: str | None = None
     retryable: bool = False
+    hint: str | None = None
     report: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:

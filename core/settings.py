@@ -115,6 +115,11 @@ class Settings(BaseSettings):
     checkpoint_seconds: float = Field(
         default=30.0, gt=0, description="Shortest time between two checkpoints of a training."
     )
+    shard_bytes: int = Field(
+        default=64 * MIB,
+        gt=0,
+        description="Pixels that one step perturbs, in bytes; more are shared between workers.",
+    )
     max_lost: int = Field(
         default=3, ge=1, description="Lost workers a step survives without getting any further."
     )

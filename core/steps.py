@@ -17,7 +17,8 @@ from core.tables import Step
 
 QUEUED, RUNNING, DONE, FAILED, DROPPED = "queued", "running", "done", "failed", "dropped"
 HELD = "held"  # its job is paused
-OPEN = frozenset({QUEUED, HELD, RUNNING})
+WAITING = "waiting"  # another job's step trains what this one needs
+OPEN = frozenset({QUEUED, HELD, WAITING, RUNNING})
 
 
 class LeaseLost(Exception):

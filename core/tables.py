@@ -176,6 +176,7 @@ class Step(Base):
             "id",
             postgresql_where="status = 'queued'",
         ),
+        Index("ix_steps_waiting", "id", postgresql_where="status = 'waiting'"),
         Index("ix_steps_running", "lease_expires_at", postgresql_where="status = 'running'"),
     )
 
@@ -201,6 +202,24 @@ class Step(Base):
     lease_token: Mapped[int] = mapped_column(default=0)
     lease_expires_at: Mapped[datetime | None]
     lost_count: Mapped[int] = mapped_column(default=0)
+
+
+class Baseline(Base):
+    """What a fresh victim learns from the clean images of a dataset: trained once, by one step.
+
+    `key` is a digest over the tenant, the bytes of the upload, the software's version and how the
+    victim is trained, so that every job which needs the same finds it.
+    """
+
+    __tablename__ = "baselines"
+    __table_args__ = (Index("ix_baselines_dataset", "tenant_id", "dataset_sha256"),)
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    dataset_sha256: Mapped[str]
+    # Who trains it, or has trained it.
+    step_id: Mapped[str]
+    result: Mapped[JSON | None]
 
 
 class Artifact(Base):

@@ -2,6 +2,7 @@
 
     ingest                                   (a dataset)
     train -> protect -> evaluate x n -> report   (a job; with a trained generator from protect on)
+    train -> perturb x n -> protect -> ...       (a job on a large dataset)
     compare -> evaluate x n -> report            (the evaluation of a pair of datasets)
 
 Each function runs inside the transaction of its caller, so a step that is done and the step that
@@ -12,20 +13,24 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import lifecycle, speeds, steps
 from core.doorbell import COMPUTE
 from core.ids import new_id
 from core.problem import Problem
+from core.settings import get_settings
 from core.tables import Artifact, Dataset, Generator, Job, MetricPoint, Step
+from worker import baselines
+from worker.shard_ranges import ranges
 
-INGEST, TRAIN, PROTECT, COMPARE = "ingest", "train", "protect", "compare"
-EVALUATE, REPORT = "evaluate", "report"
+INGEST, TRAIN, PERTURB, PROTECT = "ingest", "train", "perturb", "protect"
+COMPARE, EVALUATE, REPORT = "compare", "evaluate", "report"
 
 PHASES = {
     TRAIN: "training",
+    PERTURB: "protecting",
     PROTECT: "protecting",
     COMPARE: "evaluating",
     EVALUATE: "evaluating",
@@ -33,6 +38,7 @@ PHASES = {
 }
 # What in the payload of a step tells its metrics from those of the steps beside it.
 SOURCE = ("victim", "seed", "side", "countermeasure")
+PARTS = {PERTURB: PROTECT}  # fill the same part of the progress bar
 # Which part of a job's progress bar each kind of step fills, by the kind of job.
 SHARES = {
     "protection": {TRAIN: 0.64, PROTECT: 0.04, EVALUATE: 0.30, REPORT: 0.02},
@@ -45,7 +51,8 @@ def begin(session: Session, claim: steps.Claim) -> bool:
     """A worker has claimed a step: its job runs, in the phase that the step stands for.
 
     Returns:
-        False if the job was cancelled or paused between the claim and now.
+        False if the job was cancelled or paused between the claim and now, or if the result is
+        known already or being made by another step.
 
     Raises:
         steps.LeaseLost: the job ended between the claim and now.
@@ -60,7 +67,35 @@ def begin(session: Session, claim: steps.Claim) -> bool:
     if job.status == lifecycle.QUEUED:
         lifecycle.change_job(session, job, lifecycle.RUNNING)
     lifecycle.enter_phase(session, job, PHASES[claim.kind])
-    return True
+    return claim.kind != EVALUATE or _shall_train(session, claim, job)
+
+
+def _shall_train(session: Session, claim: steps.Claim, job: Job) -> bool:
+    """Whether a step has to train its victim, or can take over or wait for a known baseline."""
+    elsewhere = baselines.is_trained_elsewhere(session, job, claim.step_id, claim.payload)
+    result = baselines.known(session, job, claim.payload)
+    if result is not None:
+        steps.finish(session, claim, result)
+        _report_if_evaluated(session, job)
+    elif elsewhere:
+        steps.give_back(session, claim, steps.WAITING)
+    return result is None and not elsewhere
+
+
+def release_waiting(session: Session, step_id: str) -> None:
+    """Let a waiting step go on: with the baseline that it waited for, or to train it after all."""
+    step = session.get_one(Step, step_id)
+    assert step.job_id is not None
+    job = lifecycle.lock_job(session, step.job_id)
+    session.refresh(step, with_for_update=True)
+    if step.status != steps.WAITING:
+        return
+    result = baselines.known(session, job, step.payload)
+    if result is not None:
+        _take_over(step, result)
+        _report_if_evaluated(session, job)
+    elif not baselines.is_trained_elsewhere(session, job, step.id, step.payload):
+        step.status = lifecycle.waiting_status(job)
 
 
 def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> None:
@@ -77,12 +112,16 @@ def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> Non
         _dataset_is_ready(session, claim, result)
     elif job.status in {lifecycle.RUNNING, lifecycle.PAUSING}:
         if claim.kind == TRAIN:
-            _add(session, job, PROTECT)
+            _add_protection(session, job)
+        elif claim.kind == PERTURB:
+            if _is_done(session, job, PERTURB):
+                _add(session, job, PROTECT)
         elif claim.kind in {PROTECT, COMPARE}:
             for payload in result["evaluations"]:
                 _add_evaluation(session, job, payload)
             _report_if_evaluated(session, job)
         elif claim.kind == EVALUATE:
+            baselines.keep(session, job, claim.payload, result)
             _report_if_evaluated(session, job)
         else:
             _publish(session, job, result)
@@ -236,7 +275,7 @@ def _progress(session: Session, job: Job) -> float:
     rows = session.execute(select(Step.kind, Step.progress).where(Step.job_id == job.id)).all()
     total = 0.0
     for kind, share in SHARES[job.kind].items():
-        parts = [row.progress for row in rows if row.kind == kind]
+        parts = [row.progress for row in rows if PARTS.get(row.kind, row.kind) == kind]
         if parts:
             total += share * sum(parts) / len(parts)
     return min(total, 1.0)
@@ -257,36 +296,46 @@ def _add(session: Session, job: Job, kind: str, payload: dict[str, Any] | None =
     )
 
 
+def _add_protection(session: Session, job: Job) -> None:
+    """One step for a small dataset; for a large one shards that several workers perturb."""
+    summary = session.scalar(select(Dataset.summary).where(Dataset.id == job.dataset_id))
+    shards = ranges(summary, get_settings().shard_bytes) if summary else []
+    if len(shards) < 2:
+        _add(session, job, PROTECT)
+        return
+    for start, stop in shards:
+        _add(session, job, PERTURB, {"start": start, "stop": stop})
+
+
 def _add_evaluation(session: Session, job: Job, payload: dict[str, Any]) -> None:
     """Add the training of one fresh victim; a baseline that is known is taken over."""
     step = _add(session, job, EVALUATE, payload)
-    if payload["side"] != "clean":
-        return
-    known = session.scalars(
-        select(Step)
-        .where(
-            Step.dataset_id == job.dataset_id,
-            Step.kind == EVALUATE,
-            Step.status == steps.DONE,
-            Step.payload == payload,
-        )
-        .limit(1)
-    ).one_or_none()
-    if known is not None:
-        step.status = steps.DONE
-        step.progress = 1.0
-        step.result = known.result
+    result = baselines.known(session, job, payload)
+    if result is not None:
+        _take_over(step, result)
+
+
+def _take_over(step: Step, result: dict[str, Any]) -> None:
+    step.status = steps.DONE
+    step.progress = 1.0
+    step.result = result
+    step.finished_at = func.now()
 
 
 def _report_if_evaluated(session: Session, job: Job) -> None:
+    if _is_done(session, job, EVALUATE):
+        _add(session, job, REPORT)
+
+
+def _is_done(session: Session, job: Job, kind: str) -> bool:
+    """Whether every step of a kind is done."""
     session.flush()
     open_ = session.scalar(
         select(Step.id)
-        .where(Step.job_id == job.id, Step.kind == EVALUATE, Step.status != steps.DONE)
+        .where(Step.job_id == job.id, Step.kind == kind, Step.status != steps.DONE)
         .limit(1)
     )
-    if open_ is None:
-        _add(session, job, REPORT)
+    return open_ is None
 
 
 def _publish(session: Session, job: Job, result: dict[str, Any]) -> None:

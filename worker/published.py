@@ -9,7 +9,7 @@ from core.database import transaction
 from core.tables import Dataset, Generator, Job
 from worker import flow
 from worker.context import StepContext
-from worker.files import fetch_canonical_of
+from worker.files import FETCHING, fetch, fetch_canonical_of
 from worker.layouts import Canonical, read_back
 from worker.plans import protected_masks
 
@@ -35,8 +35,12 @@ def fetch_protected(
         return np.asarray(fetch_canonical_of(context, other, "compared").train_images)
     stored = published["dataset"]
     path = context.scratch / stored["name"]
-    context.store.get_file(stored["object_key"], path)
-    return np.asarray(read_back(path, data, context.scratch / "written")["train"])
+    fetch(context, {stored["object_key"]: path}, FETCHING)
+
+    def reading(done: int, total: int) -> None:
+        context.progress(0.05 + 0.05 * done / max(total, 1))
+
+    return np.asarray(read_back(path, data, context.scratch / "written", reading)["train"])
 
 
 def training_mask(

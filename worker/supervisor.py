@@ -28,14 +28,14 @@ from core import lifecycle, logs, steps
 from core.database import transaction, write_patiently
 from core.doorbell import INGEST, ring
 from core.object_store import ObjectStore, job_prefix
-from core.problem import Problem
 from core.settings import get_settings
 from core.tables import Job
 from worker import flow
 from worker.attempt import run
 from worker.context import scratch_of
-from worker.faults import DATABASE_AWAY, STORE_AWAY
+from worker.faults import DATABASE_AWAY, STORE_AWAY, explain_death, oom_kills
 from worker.lease import Lease
+from worker.waiting import release_waiting_steps
 
 POLL_SECONDS = 0.25
 CANCEL_GRACE_SECONDS = 1.0  # a step reports twice a second and stops by itself when cancelled
@@ -73,6 +73,9 @@ def work_off(pool: str, draining: Callable[[], bool]) -> None:
                 run(claim)
             else:
                 _supervise(claim, lease, draining)
+        if claim.kind == flow.EVALUATE:
+            with contextlib.suppress(*DATABASE_AWAY):  # else the sweeper does it
+                release_waiting_steps()
         ring(pool)  # a step that ended may have made way for others, here or elsewhere
 
 
@@ -109,6 +112,7 @@ def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -
     )
     reader.start()
     drained = False
+    killed_before = oom_kills()
     try:
         drained = _watch(process, claim, lease, draining)
     finally:
@@ -126,7 +130,8 @@ def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -
             with contextlib.suppress(steps.LeaseLost):
                 _patiently(partial(flow.give_back, claim=claim))
         else:
-            _explain(claim, process.returncode, list(tail))
+            oom_killed = oom_kills() > killed_before
+            _explain(claim, process.returncode, list(tail), oom_killed=oom_killed)
 
 
 def _watch(
@@ -196,25 +201,9 @@ def _end_cancelled(claim: steps.Claim) -> None:
             store.delete_prefix(job_prefix(claim.tenant_id, job_id))
 
 
-def _explain(claim: steps.Claim, returncode: int, tail: list[str]) -> None:
+def _explain(claim: steps.Claim, returncode: int, tail: list[str], *, oom_killed: bool) -> None:
     """The process died without a word of its own."""
-    if returncode == -signal.SIGKILL:
-        problem = Problem(
-            "worker_killed",
-            "The process was killed, most likely because the machine ran out of memory. Try a "
-            "smaller dataset, or a worker with more memory.",
-            retryable=True,
-        )
-    elif returncode < 0:
-        name = signal.Signals(-returncode).name
-        problem = Problem("worker_killed", f"The process was ended by {name}.", retryable=True)
-    else:
-        problem = Problem(
-            "worker_crashed",
-            f"The process ended with code {returncode}. This is a fault of the service; its log "
-            "has the details.",
-            retryable=True,
-        )
+    problem = explain_death(returncode, oom_killed=oom_killed)
     log.warning("%s: %s: %s\n%s", claim.step_id, problem.code, problem.message, "\n".join(tail))
     max_lost = get_settings().max_lost
     with contextlib.suppress(steps.LeaseLost):

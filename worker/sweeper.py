@@ -18,15 +18,16 @@ from core import lifecycle, logs, metrics, steps
 from core.database import transaction
 from core.doorbell import is_ringing, ring
 from core.object_store import ObjectStore, job_prefix
-from core.problem import Problem
 from core.settings import Settings, get_settings
 from core.tables import Job
 from worker import flow, heartbeat
+from worker.faults import LOST
 from worker.figures import DatabaseFigures
 from worker.leftovers import clear_leftovers
 from worker.purge import purge_datasets, purge_jobs
 from worker.retention import expire_answers, expire_datasets, expire_results
 from worker.uploads import expire_uploads
+from worker.waiting import release_waiting_steps
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +36,6 @@ SWEEPS = Counter(
     "Rounds of each concern of the sweeper, by outcome.",
     ("concern", "outcome"),
     registry=metrics.REGISTRY,
-)
-
-LOST = Problem(
-    "worker_lost",
-    "The workers that ran this were lost, again and again; the data may be too large for them.",
-    retryable=True,
 )
 
 
@@ -82,9 +77,15 @@ def ring_for_waiting_steps(_: Settings) -> None:
             ring(pool)
 
 
+def release_steps(_: Settings) -> None:
+    """Whoever made what a step waits for may have died before letting it go."""
+    release_waiting_steps()
+
+
 CONCERNS: tuple[Callable[[Settings], None], ...] = (
     requeue_lost_steps,
     end_stuck_changes,
+    release_steps,
     ring_for_waiting_steps,
     expire_datasets,
     expire_results,

@@ -86,7 +86,9 @@ def _journey(
             client.cancel(job.id)  # the stack may be somebody's, and go on running
             raise
         if job.status != "succeeded":
-            reason = job.error.message if job.error else "no reason was given."
+            reason = "no reason was given."
+            if job.error:
+                reason = " ".join(filter(None, (job.error.message, job.error.hint)))
             raise DemoFailed(f"The job ended as {job.status}: {reason}")
         evaluation = client.evaluation(job.id)
         out.mkdir(parents=True, exist_ok=True)

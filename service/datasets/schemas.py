@@ -18,6 +18,9 @@ class Failure(BaseModel):
 
     code: str = Field(description="What happened, as a word that never changes.")
     message: str = Field(description="What happened and what to do next.")
+    hint: str | None = Field(
+        default=None, description="What to try, where the message does not say it."
+    )
     param: str | None = Field(description="The field or the member of the upload at fault.")
     retryable: bool = Field(description="Whether the same again may succeed.")
 

@@ -268,6 +268,7 @@ def test_dataset_that_is_not_ready(owner: Owner) -> None:
         "message": "It ends early.",
         "param": "a",
         "retryable": False,
+        "hint": None,
     }
 
 

@@ -1,132 +1,37 @@
 """The life of a job on a real PostgreSQL; only the results of its steps are made up."""
 
-from typing import Any
-
 import pytest
-from sqlalchemy import select, update
-from sqlalchemy.orm import undefer
+from sqlalchemy import select
 
 from core import lifecycle, steps
 from core.database import transaction
-from core.doorbell import COMPUTE
 from core.ids import new_id
 from core.problem import Problem
 from core.settings import Settings
-from core.tables import Artifact, Dataset, Event, Job, MetricPoint, Step, Tenant
+from core.tables import Artifact, Dataset, MetricPoint, Step
+from tests.worker.played_jobs import (
+    COMPUTE,
+    RESULTS,
+    add_dataset,
+    do,
+    empty_queue,
+    events_of,
+    job_of,
+    start_job,
+    take,
+)
 from worker import flow
-
-EVALUATIONS = [
-    {"victim": "paper-mnist-cnn", "epochs": 3, "seed": 0, "side": side}
-    for side in ("clean", "protected")
-]
-RESULTS: dict[str, dict[str, Any]] = {
-    "train": {"seconds": 1.0},
-    "protect": {"evaluations": EVALUATIONS},
-    "evaluate": {"accuracy": 50.0},
-    "report": {
-        "generator": {
-            "generator": {"object_key": "g", "size_bytes": 1, "sha256": "0"},
-            "plan": {},
-            "summary": {},
-            "seconds": 1.0,
-        },
-        "evaluation": {"baseline_accuracy": 97.0},
-        "artifacts": [
-            {
-                "kind": "evaluation",
-                "name": "evaluation.json",
-                "content_type": "application/json",
-                "object_key": "k",
-                "size_bytes": 2,
-                "sha256": "0",
-            }
-        ],
-    },
-}
 
 
 @pytest.fixture(autouse=True)
 def _empty_queue(servers: Settings) -> None:
     """Steps that other tests left in the queue would be claimed first."""
-    with transaction() as session:
-        session.execute(
-            update(Step).where(Step.status == steps.QUEUED).values(status=steps.DROPPED)
-        )
+    empty_queue()
 
 
 @pytest.fixture
 def dataset() -> Dataset:
-    with transaction() as session:
-        tenant = Tenant(id=new_id("ten"), name=new_id("name"))
-        session.add(tenant)
-        session.flush()
-        dataset = Dataset(
-            id=new_id("ds"),
-            tenant_id=tenant.id,
-            name="d",
-            status=lifecycle.READY,
-            size_bytes=1,
-            sha256="",
-            upload_key="",
-        )
-        session.add(dataset)
-        return dataset
-
-
-def start_job(dataset: Dataset) -> str:
-    with transaction() as session:
-        job = Job(
-            id=new_id("job"),
-            tenant_id=dataset.tenant_id,
-            dataset_id=dataset.id,
-            status=lifecycle.QUEUED,
-            epsilon="3/10",
-            seed=0,
-            budget_seconds=1,
-        )
-        session.add(job)
-        session.flush()
-        steps.enqueue(
-            session,
-            kind="train",
-            pool=COMPUTE,
-            tenant_id=job.tenant_id,
-            dataset_id=dataset.id,
-            job_id=job.id,
-        )
-        return job.id
-
-
-def take(job_id: str) -> steps.Claim:
-    """Claim the next step."""
-    with transaction() as session:
-        claim = steps.claim(session, COMPUTE, "tester", 60)
-    assert claim is not None
-    assert claim.job_id == job_id
-    with transaction() as session:
-        flow.begin(session, claim)
-    return claim
-
-
-def do(job_id: str) -> str:
-    """Claim the next step and finish it."""
-    claim = take(job_id)
-    with transaction() as session:
-        flow.advance(session, claim, RESULTS[claim.kind])
-    return claim.kind
-
-
-def job_of(job_id: str) -> Job:
-    with transaction() as session:
-        return session.get_one(Job, job_id, options=[undefer(Job.evaluation)])
-
-
-def events_of(job_id: str) -> list[str]:
-    with transaction() as session:
-        rows = session.scalars(select(Event).where(Event.subject_id == job_id).order_by(Event.id))
-        return [
-            f"{row.type} {row.data['phase']}" if "phase" in row.data else row.type for row in rows
-        ]
+    return add_dataset()
 
 
 def test_a_job_goes_through_its_phases_and_publishes_at_the_end(dataset: Dataset) -> None:
@@ -341,129 +246,3 @@ def test_a_rejected_upload_says_why(dataset: Dataset) -> None:
         assert row.error is not None
         assert row.error["param"] == "a.png"
         assert session.get_one(Step, claim.step_id).status == "failed"
-
-
-def pause(job_id: str) -> None:
-    with transaction() as session:
-        lifecycle.request_pause(session, lifecycle.lock_job(session, job_id))
-
-
-def resume(job_id: str) -> None:
-    with transaction() as session:
-        lifecycle.request_resume(session, lifecycle.lock_job(session, job_id))
-
-
-def nothing_waits() -> bool:
-    with transaction() as session:
-        return steps.claim(session, COMPUTE, "tester", 60) is None
-
-
-def test_a_waiting_job_rests_at_once_and_goes_on_where_it_was(dataset: Dataset) -> None:
-    job_id = start_job(dataset)
-    for _ in range(2):
-        pause(job_id)
-        assert job_of(job_id).status == "paused"
-        assert nothing_waits()
-    for _ in range(2):
-        resume(job_id)
-        assert job_of(job_id).status == "queued"
-    assert [do(job_id) for _ in range(5)][-1] == "report"
-    assert events_of(job_id)[:4] == ["job.pausing", "job.paused", "job.queued", "job.running"]
-
-
-def test_a_running_job_rests_once_its_steps_are_given_back(dataset: Dataset) -> None:
-    job_id = start_job(dataset)
-    for _ in range(2):
-        do(job_id)
-    first, second = take(job_id), take(job_id)
-    pause(job_id)
-    with transaction() as session:
-        flow.give_back(session, first)
-    assert job_of(job_id).status == "pausing"
-    with transaction() as session:
-        flow.give_back(session, second)
-    job = job_of(job_id)
-    assert (job.status, job.estimated_finish_at) == ("paused", None)
-    assert nothing_waits()
-    started_at = job.started_at
-    resume(job_id)
-    assert [do(job_id) for _ in range(3)] == ["evaluate", "evaluate", "report"]
-    assert job_of(job_id).started_at == started_at
-    assert job_of(job_id).paused_seconds > 0
-
-
-def test_a_step_that_ends_while_its_job_is_paused_is_kept(dataset: Dataset) -> None:
-    job_id = start_job(dataset)
-    claim = take(job_id)
-    pause(job_id)
-    with transaction() as session:
-        flow.advance(session, claim, RESULTS["train"])
-    assert job_of(job_id).status == "paused"
-    assert nothing_waits()
-    resume(job_id)
-    assert do(job_id) == "protect"
-
-
-def test_the_last_step_of_a_job_that_is_being_paused_ends_it(dataset: Dataset) -> None:
-    job_id = start_job(dataset)
-    for _ in range(4):
-        do(job_id)
-    claim = take(job_id)
-    pause(job_id)
-    with transaction() as session:
-        flow.advance(session, claim, RESULTS["report"])
-    assert job_of(job_id).status == "succeeded"
-
-
-def test_who_thinks_again_while_a_job_is_being_paused_loses_nothing(dataset: Dataset) -> None:
-    job_id = start_job(dataset)
-    claim = take(job_id)
-    pause(job_id)
-    resume(job_id)
-    assert job_of(job_id).status == "running"
-    with transaction() as session:
-        flow.give_back(session, claim)
-    assert do(job_id) == "train"
-
-
-def test_a_worker_lost_while_pausing_leaves_a_job_that_rests(dataset: Dataset) -> None:
-    job_id = start_job(dataset)
-    claim = take(job_id)
-    pause(job_id)
-    with transaction() as session:
-        flow.lose(session, claim, Problem("worker_lost", "Gone."), max_lost=3)
-    assert job_of(job_id).status == "paused"
-    assert nothing_waits()
-
-
-def test_a_step_claimed_while_its_job_is_paused_does_not_begin(dataset: Dataset) -> None:
-    job_id = start_job(dataset)
-    with transaction() as session:
-        claim = steps.claim(session, COMPUTE, "tester", 60)
-    assert claim is not None
-    pause(job_id)
-    assert job_of(job_id).status == "pausing"
-    with transaction() as session:
-        assert flow.begin(session, claim) is False
-    assert job_of(job_id).status == "paused"
-
-
-@pytest.mark.parametrize("running", [False, True])
-def test_a_paused_job_can_be_cancelled(dataset: Dataset, running: bool) -> None:
-    job_id = start_job(dataset)
-    claim = take(job_id) if running else None
-    pause(job_id)
-    with transaction() as session:
-        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
-    if claim is not None:
-        assert job_of(job_id).status == "cancelling"
-        for change in (pause, resume):
-            with pytest.raises(lifecycle.IllegalChange):
-                change(job_id)
-        with transaction() as session:
-            flow.give_back(session, claim)
-    assert job_of(job_id).status == "cancelled"
-    assert nothing_waits()
-    for change in (pause, resume):
-        with pytest.raises(lifecycle.IllegalChange):
-            change(job_id)

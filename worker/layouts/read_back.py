@@ -8,6 +8,7 @@ import numpy as np
 from worker.layouts.canonical import Canonical, Split, load_canonical
 from worker.layouts.image import Pixels
 from worker.layouts.problem import BadDataset
+from worker.layouts.progress import OnProgress
 from worker.layouts.sandboxed import read_in_sandbox
 
 
@@ -15,7 +16,12 @@ class WrittenDatasetDiffers(RuntimeError):
     """The written dataset is not the uploaded one with other pixels: a fault of ours."""
 
 
-def read_back(written: Path, canonical: Canonical, into: Path | None = None) -> dict[Split, Pixels]:
+def read_back(
+    written: Path,
+    canonical: Canonical,
+    into: Path | None = None,
+    on_progress: OnProgress = lambda _done, _all: None,
+) -> dict[Split, Pixels]:
     """Decode a written dataset with the decoder of the uploads and compare all but its pixels.
 
     Args:
@@ -23,6 +29,7 @@ def read_back(written: Path, canonical: Canonical, into: Path | None = None) -> 
         canonical: the dataset that it was written from.
         into: folder for the decoded form; the arrays are then mapped from it. Without one they
             are held in memory.
+        on_progress: told how many images have been decoded.
 
     Returns:
         The images by split, uint8 (N, H, W, C), in the order of `canonical`; their labels have
@@ -35,12 +42,12 @@ def read_back(written: Path, canonical: Canonical, into: Path | None = None) -> 
     """
     if into is None:
         with tempfile.TemporaryDirectory(prefix="read-back-") as folder:
-            mapped = read_back(written, canonical, Path(folder))
+            mapped = read_back(written, canonical, Path(folder), on_progress)
             return {split: np.array(images) for split, images in mapped.items()}
     # In the sandbox, since test images that came with the upload are still the uploader's bytes.
     limits = canonical.limits.for_own_output()
     try:
-        read_in_sandbox(written, into, limits, lambda _done, _all: None, lambda: False)
+        read_in_sandbox(written, into, limits, on_progress, lambda: False)
     except BadDataset as problem:
         raise WrittenDatasetDiffers(f"the written dataset cannot be read: {problem}") from problem
     again = load_canonical(into)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from worker.context import StepContext
-from worker.files import fetch_upload
+from worker.files import fetch_upload, store
 from worker.layouts import CANONICAL_FILES, CONTACT_SHEET, Limits, read_in_sandbox
 
 
@@ -22,15 +22,18 @@ def run(context: StepContext) -> dict[str, Any]:
     folder.mkdir()
 
     def on_progress(done: int, total: int) -> None:
-        context.progress(0.9 * done / max(total, 1))
+        context.progress(0.05 + 0.85 * done / max(total, 1))
 
     limits = Limits(max_decoded_bytes=context.settings.max_dataset_bytes)
     summary = read_in_sandbox(
         archive, folder, limits, on_progress, cancelled=lambda: False, contact_sheet=True
     )
     prefix = f"{context.attempt_prefix}canonical/"
-    for name in CANONICAL_FILES:
-        context.store.put_file(folder / name, prefix + name)
+    sizes = {name: (folder / name).stat().st_size for name in CANONICAL_FILES}
+    at, share = 0.9, 0.1 / sum(sizes.values())
+    for name, size in sizes.items():
+        store(context, folder / name, prefix + name, (at, at + share * size))
+        at += share * size
     context.store.put_file(folder / CONTACT_SHEET, prefix + CONTACT_SHEET, "image/png")
     return {
         "summary": summary.to_json(),

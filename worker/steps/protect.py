@@ -22,6 +22,7 @@ from worker.layouts import Canonical, protected_name, read_back, write_protected
 from worker.picture import draw_samples
 from worker.plans import evaluation_plan, options_of, protected_masks
 from worker.published import trained_of
+from worker.shards import gather
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -49,13 +50,19 @@ def run(context: StepContext) -> dict[str, Any]:
         context.progress(0.5 * progress.fraction)
 
     started = time.monotonic()
+    gathered = gather(context, images)
     protected = images.copy()
-    protected[chosen] = protect_images(
-        generator, images[chosen], labels[chosen], on_progress=protecting
+    protected[chosen] = (
+        protect_images(generator, images[chosen], labels[chosen], on_progress=protecting)
+        if gathered is None
+        else gathered[chosen]
     )
 
     def writing(done: int, total: int) -> None:
-        context.progress(0.5 + 0.4 * done / max(total, 1))
+        context.progress(0.5 + 0.3 * done / max(total, 1))
+
+    def reading(done: int, total: int) -> None:
+        context.progress(0.8 + 0.15 * done / max(total, 1))
 
     path = context.scratch / protected_name(data.summary)
     protecting_seconds = time.monotonic() - started
@@ -63,7 +70,7 @@ def run(context: StepContext) -> dict[str, Any]:
     write_protected(archive, data, protected[:count], cut, path, writing)
 
     # From here on only the bytes that the owner gets count.
-    written = read_back(path, data, context.scratch / "written")
+    written = read_back(path, data, context.scratch / "written", reading)
     published = written["train"]
     if _cut(data):
         published = np.concatenate([published, written["test"]])
@@ -94,7 +101,7 @@ def run(context: StepContext) -> dict[str, Any]:
         "epsilon": job.epsilon,
         "design": asdict(trials),
         "evaluations": trials.trainings,
-        "speeds": {"protect": [images.size / 1e6, protecting_seconds]},
+        "speeds": {"protect": [images.size / 1e6, protecting_seconds]} if gathered is None else {},
     }
 
 

@@ -1,0 +1,150 @@
+"""The clean baseline is trained once, whoever needs it and when."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from core import lifecycle, steps
+from core.database import transaction
+from core.problem import Problem
+from core.settings import Settings
+from core.tables import Baseline, Dataset, Step
+from tests.worker.played_jobs import (
+    COMPUTE,
+    RESULTS,
+    add_dataset,
+    do,
+    empty_queue,
+    job_of,
+    nothing_waits,
+    pause,
+    resume,
+    start_job,
+)
+from worker import flow
+from worker.waiting import release_waiting_steps
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(servers: Settings) -> None:
+    """Steps that other tests left in the queue would be claimed first."""
+    empty_queue()
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    return add_dataset()
+
+
+def to_evaluations(dataset: Dataset) -> str:
+    """A new job that is about to be evaluated."""
+    job_id = start_job(dataset)
+    assert [do(job_id), do(job_id)] == ["train", "protect"]
+    return job_id
+
+
+def two_to_evaluations(dataset: Dataset) -> tuple[str, str]:
+    """Two such jobs; the first one's steps come first."""
+    first = to_evaluations(dataset)
+    pause(first)
+    second = to_evaluations(dataset)
+    resume(first)
+    return first, second
+
+
+def finish(claim: steps.Claim, **result: Any) -> None:
+    with transaction() as session:
+        flow.advance(session, claim, RESULTS[claim.kind] | result)
+
+
+def begin_next() -> tuple[steps.Claim, bool]:
+    with transaction() as session:
+        claim = steps.claim(session, COMPUTE, "tester", 60)
+    assert claim is not None
+    with transaction() as session:
+        return claim, flow.begin(session, claim)
+
+
+def baselines_of(job_id: str) -> list[Step]:
+    with transaction() as session:
+        rows = session.scalars(select(Step).where(Step.job_id == job_id, Step.kind == "evaluate"))
+        return [step for step in rows if step.payload["side"] == "clean"]
+
+
+def test_the_same_bytes_uploaded_again_have_their_baseline_already() -> None:
+    first = add_dataset(sha256="5a")
+    job_id = to_evaluations(first)
+    while job_of(job_id).status != "succeeded":
+        do(job_id)
+    again = to_evaluations(add_dataset(first.tenant_id, sha256="5a"))
+    assert [step.status for step in baselines_of(again)] == [steps.DONE]
+    empty_queue()
+    others = [add_dataset(first.tenant_id, sha256="5b"), add_dataset(sha256="5a")]
+    for other in others:
+        assert [step.status for step in baselines_of(to_evaluations(other))] == [steps.QUEUED]
+        empty_queue()
+
+
+def test_of_two_jobs_that_need_a_baseline_at_once_one_trains_it(dataset: Dataset) -> None:
+    first, second = two_to_evaluations(dataset)
+    training, begun = begin_next()
+    assert (training.job_id, training.payload["side"], begun) == (first, "clean", True)
+    do(first)  # its other evaluation
+    waiting, begun = begin_next()
+    assert (waiting.job_id, waiting.payload["side"], begun) == (second, "clean", False)
+    assert [step.status for step in baselines_of(second)] == [steps.WAITING]
+    do(second)
+    release_waiting_steps()
+    assert nothing_waits()
+    finish(training, accuracy=97.5)
+    release_waiting_steps()
+    assert [step.result for step in baselines_of(second)] == [{"accuracy": 97.5}]
+    assert [do(first), do(second)] == ["report", "report"]
+    assert job_of(second).status == "succeeded"
+
+
+@pytest.mark.parametrize("end", ["cancelled", "given back", "lost"])
+def test_a_baseline_that_does_not_come_is_trained_after_all(dataset: Dataset, end: str) -> None:
+    first, second = two_to_evaluations(dataset)
+    training, _ = begin_next()
+    do(first)
+    begin_next()
+    with transaction() as session:
+        if end == "cancelled":
+            lifecycle.request_cancel(session, lifecycle.lock_job(session, first))
+            flow.give_back(session, training)
+        elif end == "given back":
+            flow.give_back(session, training)
+        else:
+            flow.lose(session, training, Problem("worker_lost", "Gone."), max_lost=3)
+    release_waiting_steps()
+    assert [step.status for step in baselines_of(second)] == [steps.QUEUED]
+
+
+def test_a_waiting_step_rests_and_ends_with_its_job(dataset: Dataset) -> None:
+    first, second = two_to_evaluations(dataset)
+    training, _ = begin_next()
+    do(first)
+    begin_next()
+    pause(second)
+    assert job_of(second).status == "paused"
+    finish(training)
+    release_waiting_steps()
+    assert [step.status for step in baselines_of(second)] == [steps.DONE]
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, second))
+    assert job_of(second).status == "cancelled"
+
+
+def test_of_a_deleted_dataset_no_baseline_stays(dataset: Dataset) -> None:
+    job_id = to_evaluations(dataset)
+    while job_of(job_id).status != "succeeded":
+        do(job_id)
+    mine = select(Baseline.key).where(Baseline.tenant_id == dataset.tenant_id)
+    with transaction() as session:
+        assert session.scalars(mine).all()
+        row = lifecycle.lock_dataset(session, dataset.id)
+        assert row is not None
+        lifecycle.change_dataset(session, row, lifecycle.DELETED)
+        assert not session.scalars(mine).all()
