@@ -78,7 +78,7 @@ def test_bad_forms(owner: Owner, body: bytes, status: int, code: str, param: str
     ("content_type", "status", "code"),
     [
         ("application/zip", 415, "content_type_unsupported"),
-        ("application/json", 415, "content_type_unsupported"),
+        ("application/json", 400, "json_invalid"),
         ("", 415, "content_type_unsupported"),
         ("multipart/mixed; boundary=XX", 415, "content_type_unsupported"),
         ("multipart/form-data", 400, "form_malformed"),
