@@ -48,7 +48,8 @@ def requeue_lost_steps(settings: Settings) -> None:
             return
         claims = steps.expired(session)
     for claim in claims:
-        with contextlib.suppress(steps.LeaseLost), transaction() as session:
+        bound = logs.bound(**claim.log_fields)
+        with bound, contextlib.suppress(steps.LeaseLost), transaction() as session:
             flow.lose(session, claim, LOST, settings.max_lost, only_if_expired=True)
             log.warning("%s: its worker is gone", claim.step_id)
 
