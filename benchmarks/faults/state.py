@@ -70,11 +70,11 @@ def endings_of(job_id: str) -> list[str]:
 
 
 def artifacts_of(job_id: str) -> list[str]:
-    """The kinds of a job's artifacts."""
+    """The names of a job's artifacts: of figures there are several."""
     return list(
         look(
             lambda session: session.scalars(
-                select(Artifact.kind).where(Artifact.job_id == job_id)
+                select(Artifact.name).where(Artifact.job_id == job_id)
             ).all()
         )
     )
