@@ -41,6 +41,14 @@ def _up(inputs: int, outputs: int) -> nn.Module:
     )
 
 
+def _chosen(parts: Tensor, y: Tensor) -> Tensor:
+    """`parts[y]`, whose gradient is summed in the same order every time.
+
+    That of `parts[y]` itself is summed by several threads at once, as each comes to it.
+    """
+    return parts.index_select(0, y)
+
+
 class ClassMaps(nn.Module):
     """One learned map per class, resized to the stage it is joined to."""
 
@@ -53,7 +61,7 @@ class ClassMaps(nn.Module):
     def forward(self, hidden: Tensor, y: Tensor) -> Tensor:
         """`hidden` (B, c, h, w) with the maps of `y` (B,) as further channels."""
         maps = _resized(self.maps, hidden.shape[2], hidden.shape[3])
-        return torch.cat([hidden, maps[y]], dim=1)
+        return torch.cat([hidden, _chosen(maps, y)], dim=1)
 
 
 class ClassPatterns(nn.Module):
@@ -77,7 +85,7 @@ class ClassPatterns(nn.Module):
     def forward(self, noise: Tensor, y: Tensor) -> Tensor:
         """`noise` (B, C, H, W) plus the patterns of `y` (B,)."""
         patterns = _resized(self.patterns, noise.shape[2], noise.shape[3])
-        return noise + patterns[y]
+        return noise + _chosen(patterns, y)
 
 
 class ClassTextures(nn.Module):
@@ -108,7 +116,7 @@ class ClassTextures(nn.Module):
         down, right = _corner(x, blown_up * TEXTURE_SIDE)
         rows = (down + torch.arange(height, device=x.device)) // blown_up % TEXTURE_SIDE
         columns = (right + torch.arange(width, device=x.device)) // blown_up % TEXTURE_SIDE
-        tiles = self.tiles.flatten(2)[y]
+        tiles = _chosen(self.tiles.flatten(2), y)
         places = (rows[:, :, None] * TEXTURE_SIDE + columns[:, None, :]).flatten(1)
         windows = tiles.gather(2, places[:, None, :].expand(-1, tiles.shape[1], -1))
         return noise + windows.view_as(noise)

@@ -90,4 +90,4 @@ def test_logs_tell_ids_and_no_data(owner: Owner, store: ObjectStore) -> None:
     assert {entry["tenant"] for entry in step} == {tenant}
     assert {entry["attempt"] for entry in step} == {1}
     [failure] = [entry for entry in step if "error" in entry]
-    assert failure["error"][0]["code"] == "NoSuchKey"
+    assert failure["error"][0]["code"] == "404"

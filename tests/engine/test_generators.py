@@ -154,6 +154,24 @@ def test_textures_need_classes():
         textures_of(build_generator("unet", 3, 2, 0.1, 8))
 
 
+@pytest.mark.parametrize("kind", ["label", "textures"])
+def test_gradients_are_the_same_every_time_on_several_threads(kind):
+    generator = a_generator("encoder-decoder", kind, 3)
+    x, y = torch.rand(64, 3, 32, 32), torch.randint(0, CLASSES, (64,))
+    direction = torch.randn(64, 3, 32, 32)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        first, *others = (
+            torch.autograd.grad((generator(x, y) * direction).sum(), generator.parameters())
+            for _ in range(8)
+        )
+    finally:
+        torch.set_num_threads(threads)
+    for again in others:
+        assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
 def test_the_papers_widths():
     """Section 5: four 4x4 convolutions a half, of 16, 32, 64 and 128 channels."""
     generator = build_generator("encoder-decoder", 1, None, 0.3, 16)
