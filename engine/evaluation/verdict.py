@@ -156,7 +156,12 @@ def judge(
             None if worst is None else False,
         )
     if worst is None:
-        return Verdict(True, "Protection is demonstrated for these victims. " + figures)
+        return Verdict(
+            True,
+            "Against a learner who does nothing special, protection is demonstrated. No "
+            "counter-measure was tried: one who recompresses, blurs or otherwise changes the "
+            "images may get more out of them. " + figures,
+        )
     if worst.accuracy <= allowed:
         return Verdict(
             True,

@@ -33,6 +33,7 @@ def test_judge(
 
 def test_targeted_success_is_told() -> None:
     summary = judge(98.0, 3.0, 10.0, 2000, 61.5).summary
+    assert "No counter-measure was tried" in summary
     # Not of all test images: a label map may leave classes where they are.
     assert "Of the test images of classes that another one was chosen for, 61.5 %" in summary
 
