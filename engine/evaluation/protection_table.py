@@ -199,10 +199,15 @@ def _verdict(
     first = plan.victims[0]
     clean, protected = _expect(rows, "clean", first), _expect(rows, "protected", first)
     worst = None
-    tried = len(_honest_protected(rows))
-    if tried > 1:
+    tried = _honest_protected(rows)
+    if len(tried) > 1:
         row = _worst(rows, judged)
-        worst = WorstCase(_worst_in_words(row), row.accuracy_on(judged).mean, tried)
+        worst = WorstCase(
+            _worst_in_words(row),
+            row.accuracy_on(judged).mean,
+            len(tried),
+            any(one.learner.countermeasure != "none" for one in tried),
+        )
     controls = [_control(rows, control, plan, judged) for control in plan.controls]
     success = protected.targeted_success
     rest = next((row for row in rows if row.trained_on == "remainder"), None)

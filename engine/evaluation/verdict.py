@@ -19,11 +19,13 @@ class WorstCase:
         learner: in words, such as "resnet-18 with grayscale".
         accuracy: its mean clean-test accuracy, in percent.
         tried: how many ways of learning from the protected images were tried, the plain one too.
+        countermeasures: whether there was a counter-measure among them, not only several victims.
     """
 
     learner: str
     accuracy: float
     tried: int
+    countermeasures: bool = True
 
 
 @dataclass(frozen=True)
@@ -155,12 +157,15 @@ def judge(
             "learner. A larger epsilon or a larger budget may help. " + figures + most,
             None if worst is None else False,
         )
+    if worst is None or not worst.countermeasures:
+        figures += (
+            " No counter-measure was tried: a learner who recompresses, blurs or otherwise changes "
+            "the images may get more out of them."
+        )
     if worst is None:
         return Verdict(
             True,
-            "Against a learner who does nothing special, protection is demonstrated. No "
-            "counter-measure was tried: one who recompresses, blurs or otherwise changes the "
-            "images may get more out of them. " + figures,
+            "Against a learner who does nothing special, protection is demonstrated. " + figures,
         )
     if worst.accuracy <= allowed:
         return Verdict(

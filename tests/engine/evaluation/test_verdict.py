@@ -34,6 +34,11 @@ def test_judge(
 def test_targeted_success_is_told() -> None:
     summary = judge(98.0, 3.0, 10.0, 2000, 61.5).summary
     assert "No counter-measure was tried" in summary
+    for among in (True, False):
+        worst = WorstCase("vgg-11", 4.0, 3, countermeasures=among)
+        told = judge(98.0, 3.0, 10.0, 2000, None, worst=worst).summary
+        assert "demonstrated, also against the 3 ways" in told
+        assert ("No counter-measure was tried" in told) is not among
     # Not of all test images: a label map may leave classes where they are.
     assert "Of the test images of classes that another one was chosen for, 61.5 %" in summary
 
