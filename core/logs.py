@@ -18,6 +18,7 @@ import re
 import sys
 import threading
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -98,7 +99,7 @@ def _places(trace: TracebackType | None) -> list[str]:
     ]
 
 
-class _Formatter(logging.Formatter):
+class _Formatter(logging.Formatter, ABC):
     """What both forms share."""
 
     def __init__(self, role: str, strike_out: Callable[[str], str]) -> None:
@@ -122,8 +123,9 @@ class _Formatter(logging.Formatter):
             entry["error"] = told(error)
         return self._strike_out(self._write(entry))
 
+    @abstractmethod
     def _write(self, entry: dict[str, Any]) -> str:
-        raise NotImplementedError
+        """The line of an entry."""
 
 
 class JsonFormatter(_Formatter):

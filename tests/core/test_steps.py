@@ -10,7 +10,8 @@ from sqlalchemy import func, update
 from core import steps
 from core.database import transaction
 from core.ids import new_id
-from core.tables import Dataset, Step, Tenant
+from core.tables import Step
+from tests.rows import add_dataset
 
 pytestmark = pytest.mark.usefixtures("servers")
 
@@ -22,22 +23,9 @@ def pool() -> str:
 
 
 def add_tenant() -> tuple[str, str]:
-    tenant, dataset = new_id("ten"), new_id("ds")
     with transaction() as session:
-        session.add(Tenant(id=tenant, name=tenant))
-        session.flush()
-        session.add(
-            Dataset(
-                id=dataset,
-                tenant_id=tenant,
-                name="d",
-                status="ready",
-                size_bytes=1,
-                sha256="",
-                upload_key="",
-            )
-        )
-    return tenant, dataset
+        dataset = add_dataset(session)
+        return dataset.tenant_id, dataset.id
 
 
 def add_step(

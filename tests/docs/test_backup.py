@@ -13,8 +13,9 @@ from core.database import transaction
 from core.ids import new_id
 from core.object_store import ObjectStore, job_prefix
 from core.settings import Settings
-from core.tables import Artifact, Dataset, Job
+from core.tables import Artifact
 from service.app import create_app
+from tests.rows import add_dataset, add_job
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 DUMP = ["--format=custom", "--no-owner"]
@@ -36,14 +37,9 @@ def finished_job(store: ObjectStore) -> tuple[str, str]:
         key = api_keys.create(session, new_id("tenant"), "test")
         caller = api_keys.find(session, key)
         assert caller is not None
-        dataset = Dataset(
-            id=new_id("ds"),
-            tenant_id=caller.tenant_id,
-            name="d",
-            status=lifecycle.READY,
-            size_bytes=1,
-            sha256="",
-            upload_key="",
+        dataset = add_dataset(
+            session,
+            caller.tenant_id,
             summary={
                 "layout": "npz",
                 "classes": ["a", "b"],
@@ -53,17 +49,7 @@ def finished_job(store: ObjectStore) -> tuple[str, str]:
                 "notes": [],
             },
         )
-        job = Job(
-            id=new_id("job"),
-            tenant_id=caller.tenant_id,
-            dataset_id=dataset.id,
-            status=lifecycle.SUCCEEDED,
-            epsilon="3/10",
-            seed=0,
-            budget_seconds=1,
-        )
-        session.add_all((dataset, job))
-        session.flush()
+        job = add_job(session, dataset, status=lifecycle.SUCCEEDED)
         object_key = f"{job_prefix(caller.tenant_id, job.id)}attempts/1/protected.npz"
         session.add(
             Artifact(

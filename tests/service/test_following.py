@@ -77,10 +77,17 @@ def test_a_long_poll_compares_with_what_the_client_has(owner: Owner, job: dict[s
 
 
 def test_whoever_waits_holds_no_connection(owner: Owner, job: dict[str, Any]) -> None:
-    held = []
-    after(0.7, lambda: held.append(get_engine().pool.checkedout()))  # type: ignore[attr-defined]
+    held: list[int] = []
+
+    def watch() -> None:
+        for _ in range(50):
+            held.append(get_engine().pool.checkedout())  # type: ignore[attr-defined]
+            time.sleep(0.02)
+
+    after(0.2, watch)
     owner.api.get(f"/v1/jobs/{job['id']}?wait=1.5")
-    assert held == [0]
+    # A look at the job takes a connection for its milliseconds; the waiting between takes none.
+    assert sorted(held)[len(held) // 2] == 0
 
 
 @pytest.mark.parametrize("wait", ["-1", "61", "soon", "nan"])

@@ -16,6 +16,7 @@ from core.ids import new_id
 from core.object_store import ObjectStore, dataset_prefix
 from core.settings import Settings
 from core.tables import Dataset, Job, Step, Tenant
+from tests import rows
 from worker import attempt, flow
 
 Arrays = dict[str, np.ndarray]
@@ -70,18 +71,15 @@ def upload(tenant: str, store: ObjectStore) -> Callable[[Arrays], Dataset]:
         content = npz(arrays)
         store.put_bytes(key, content)
         with transaction() as session:
-            session.add(
-                Dataset(
-                    id=dataset_id,
-                    tenant_id=tenant,
-                    name="stripes",
-                    status=lifecycle.VALIDATING,
-                    size_bytes=1,
-                    sha256=hashlib.sha256(content).hexdigest(),
-                    upload_key=key,
-                )
+            rows.add_dataset(
+                session,
+                tenant,
+                id=dataset_id,
+                name="stripes",
+                status=lifecycle.VALIDATING,
+                sha256=hashlib.sha256(content).hexdigest(),
+                upload_key=key,
             )
-            session.flush()
             steps.enqueue(
                 session,
                 kind="ingest",

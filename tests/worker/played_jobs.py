@@ -8,8 +8,8 @@ from sqlalchemy.orm import undefer
 from core import lifecycle, steps
 from core.database import transaction
 from core.doorbell import COMPUTE
-from core.ids import new_id
-from core.tables import Dataset, Event, Job, Step, Tenant
+from core.tables import Dataset, Event, Job, Step
+from tests import rows
 from worker import flow
 
 EVALUATIONS = [
@@ -52,37 +52,12 @@ def empty_queue() -> None:
 def add_dataset(tenant_id: str | None = None, sha256: str = "") -> Dataset:
     """A ready dataset, of a new tenant unless told which."""
     with transaction() as session:
-        if tenant_id is None:
-            tenant = Tenant(id=new_id("ten"), name=new_id("name"))
-            session.add(tenant)
-            session.flush()
-            tenant_id = tenant.id
-        dataset = Dataset(
-            id=new_id("ds"),
-            tenant_id=tenant_id,
-            name="d",
-            status=lifecycle.READY,
-            size_bytes=1,
-            sha256=sha256,
-            upload_key="",
-        )
-        session.add(dataset)
-        return dataset
+        return rows.add_dataset(session, tenant_id, sha256=sha256)
 
 
 def start_job(dataset: Dataset) -> str:
     with transaction() as session:
-        job = Job(
-            id=new_id("job"),
-            tenant_id=dataset.tenant_id,
-            dataset_id=dataset.id,
-            status=lifecycle.QUEUED,
-            epsilon="3/10",
-            seed=0,
-            budget_seconds=1,
-        )
-        session.add(job)
-        session.flush()
+        job = rows.add_job(session, dataset)
         steps.enqueue(
             session,
             kind="train",

@@ -10,10 +10,10 @@ from sqlalchemy import update
 from core import database, lifecycle, steps
 from core.database import transaction
 from core.doorbell import COMPUTE
-from core.ids import new_id
 from core.problem import Problem
 from core.settings import Settings
-from core.tables import Dataset, Job, Step, Tenant
+from core.tables import Step
+from tests.rows import add_dataset, add_job
 from worker import flow
 from worker.figures import DatabaseFigures
 
@@ -39,34 +39,13 @@ def value(servers: Settings) -> Value:
 
 def start_job() -> str:
     with transaction() as session:
-        tenant = Tenant(id=new_id("ten"), name=new_id("name"))
-        session.add(tenant)
-        session.flush()
-        dataset = Dataset(
-            id=new_id("ds"),
-            tenant_id=tenant.id,
-            name="d",
-            status=lifecycle.READY,
-            size_bytes=1,
-            sha256="",
-            upload_key="",
-        )
-        job = Job(
-            id=new_id("job"),
-            tenant_id=tenant.id,
-            dataset_id=dataset.id,
-            status=lifecycle.QUEUED,
-            epsilon="3/10",
-            seed=0,
-            budget_seconds=1,
-        )
-        session.add_all((dataset, job))
-        session.flush()
+        dataset = add_dataset(session)
+        job = add_job(session, dataset)
         steps.enqueue(
             session,
             kind="train",
             pool=COMPUTE,
-            tenant_id=tenant.id,
+            tenant_id=dataset.tenant_id,
             dataset_id=dataset.id,
             job_id=job.id,
         )

@@ -9,7 +9,8 @@ from core.database import transaction
 from core.ids import new_id
 from core.object_store import ObjectStore, dataset_prefix
 from core.settings import Settings
-from core.tables import Dataset, Tenant, Upload
+from core.tables import Tenant, Upload
+from tests.rows import add_dataset
 from worker.leftovers import abort_unfinished_uploads, delete_unclaimed_uploads
 
 AT_ONCE, LATER = timedelta(0), timedelta(hours=1)
@@ -31,22 +32,10 @@ def unclaimed(store: ObjectStore) -> str:
 @pytest.fixture
 def claimed(store: ObjectStore) -> str:
     """The prefix of an upload that is a dataset."""
-    tenant, dataset = new_id("ten"), new_id("ds")
-    prefix = dataset_prefix(tenant, dataset)
     with transaction() as session:
-        session.add(Tenant(id=tenant, name=tenant))
-        session.flush()
-        session.add(
-            Dataset(
-                id=dataset,
-                tenant_id=tenant,
-                name="d",
-                status="validating",
-                size_bytes=1,
-                sha256="",
-                upload_key=f"{prefix}upload",
-            )
-        )
+        dataset = add_dataset(session, status="validating")
+        prefix = dataset_prefix(dataset.tenant_id, dataset.id)
+        dataset.upload_key = f"{prefix}upload"
     store.put_bytes(f"{prefix}upload", b"x")
     return prefix
 

@@ -10,7 +10,8 @@ from core.database import transaction
 from core.ids import new_id
 from core.object_store import ObjectStore, dataset_prefix, job_prefix
 from core.settings import Settings
-from core.tables import Artifact, Dataset, Job, Tenant
+from core.tables import Artifact, Dataset, Job
+from tests import rows
 from worker.purge import purge_datasets, purge_jobs
 
 
@@ -28,22 +29,17 @@ def store(servers: Settings) -> ObjectStore:
 
 
 def add_dataset(store: ObjectStore, status: str) -> Dataset:
-    tenant, dataset = new_id("ten"), new_id("ds")
-    prefix = dataset_prefix(tenant, dataset)
     with transaction() as session:
-        session.add(Tenant(id=tenant, name=tenant))
-        session.flush()
-        row = Dataset(
+        tenant, dataset = rows.add_tenant(session), new_id("ds")
+        prefix = dataset_prefix(tenant, dataset)
+        row = rows.add_dataset(
+            session,
+            tenant,
             id=dataset,
-            tenant_id=tenant,
-            name="d",
             status=status,
-            size_bytes=1,
-            sha256="",
             upload_key=f"{prefix}upload",
             canonical_prefix=f"{prefix}attempts/b/canonical/",
         )
-        session.add(row)
     for name in ("upload", "attempts/a/canonical/index.json", "attempts/b/canonical/index.json"):
         store.put_bytes(prefix + name, b"x")
     return row
@@ -53,19 +49,8 @@ def add_job(store: ObjectStore, dataset: Dataset, status: str, age: timedelta) -
     job = new_id("job")
     prefix = job_prefix(dataset.tenant_id, job)
     with transaction() as session:
-        session.add(
-            Job(
-                id=job,
-                tenant_id=dataset.tenant_id,
-                dataset_id=dataset.id,
-                status=status,
-                epsilon="1/10",
-                seed=0,
-                budget_seconds=1,
-                finished_at=datetime.now(UTC) - age,
-            )
-        )
-        session.flush()
+        finished = datetime.now(UTC) - age
+        rows.add_job(session, dataset, id=job, status=status, finished_at=finished)
         if status == lifecycle.SUCCEEDED:
             session.add(
                 Artifact(

@@ -7,7 +7,8 @@ import pytest
 from core.database import transaction
 from core.ids import new_id
 from core.settings import Settings
-from core.tables import Artifact, Dataset, Job, Tenant
+from core.tables import Artifact, Dataset, Job
+from tests import rows
 from worker.retention import expire_datasets, expire_results
 
 YOUNG, OLD = timedelta(days=1), timedelta(days=9)
@@ -19,41 +20,16 @@ def settings(servers: Settings) -> Settings:
 
 
 def add_dataset(age: timedelta) -> Dataset:
-    tenant = new_id("ten")
     with transaction() as session:
-        session.add(Tenant(id=tenant, name=tenant))
-        session.flush()
-        dataset = Dataset(
-            id=new_id("ds"),
-            tenant_id=tenant,
-            name="d",
-            status="ready",
-            size_bytes=1,
-            sha256="",
-            upload_key="",
-            ready_at=datetime.now(UTC) - age,
-        )
-        session.add(dataset)
-    return dataset
+        return rows.add_dataset(session, ready_at=datetime.now(UTC) - age)
 
 
 def add_job(dataset: Dataset, status: str, age: timedelta | None) -> str:
     job = new_id("job")
     with transaction() as session:
-        session.add(
-            Job(
-                id=job,
-                tenant_id=dataset.tenant_id,
-                dataset_id=dataset.id,
-                status=status,
-                epsilon="1/10",
-                seed=0,
-                budget_seconds=1,
-                finished_at=None if age is None else datetime.now(UTC) - age,
-                purged_at=datetime.now(UTC),
-            )
-        )
-        session.flush()
+        now = datetime.now(UTC)
+        finished = None if age is None else now - age
+        rows.add_job(session, dataset, id=job, status=status, finished_at=finished, purged_at=now)
         session.add(
             Artifact(
                 id=new_id("art"),

@@ -4,31 +4,20 @@ from core import steps
 from core.database import transaction
 from core.ids import new_id
 from core.settings import Settings
-from core.tables import Dataset, Step, Tenant
+from core.tables import Dataset, Step
+from tests.rows import add_dataset
 
 
 def test_a_process_that_dies_every_time_is_given_up_with_a_reason(servers: Settings) -> None:
     # Imported where the environment names the broker: Celery is told of it on import.
     from worker.supervisor import work_off
 
-    tenant, pool = new_id("ten"), new_id("pool")
+    pool = new_id("pool")
     with transaction() as session:
-        session.add(Tenant(id=tenant, name=tenant))
-        session.flush()
-        dataset = Dataset(
-            id=new_id("ds"),
-            tenant_id=tenant,
-            name="d",
-            status="validating",
-            size_bytes=1,
-            sha256="",
-            upload_key="",
-        )
-        session.add(dataset)
-        session.flush()
+        dataset = add_dataset(session, status="validating")
         # No module does this kind of step: the process ends before it begins.
         step = steps.enqueue(
-            session, kind="nothing", pool=pool, tenant_id=tenant, dataset_id=dataset.id
+            session, kind="nothing", pool=pool, tenant_id=dataset.tenant_id, dataset_id=dataset.id
         )
     work_off(pool, draining=lambda: False)
     with transaction() as session:

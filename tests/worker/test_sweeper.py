@@ -13,7 +13,8 @@ from core.database import transaction
 from core.ids import new_id
 from core.object_store import ObjectStore, job_prefix
 from core.settings import Settings
-from core.tables import Dataset, Job, Step, Tenant
+from core.tables import Dataset, Job, Step
+from tests.rows import add_dataset
 
 SWEEPERS = 4
 Concern = Callable[[Settings], None]
@@ -42,21 +43,8 @@ def requeue_lost_steps(sweep: Concern) -> Concern:
 
 @pytest.fixture
 def dataset(servers: Settings) -> Dataset:
-    tenant = new_id("ten")
     with transaction() as session:
-        session.add(Tenant(id=tenant, name=tenant))
-        session.flush()
-        dataset = Dataset(
-            id=new_id("ds"),
-            tenant_id=tenant,
-            name="d",
-            status="validating",
-            size_bytes=1,
-            sha256="",
-            upload_key="",
-        )
-        session.add(dataset)
-    return dataset
+        return add_dataset(session, status="validating")
 
 
 def lost_step(dataset: Dataset) -> str:

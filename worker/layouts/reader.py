@@ -1,7 +1,9 @@
 """The way in: an uploaded archive becomes the canonical form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 from worker.layouts.canonical import SPLITS, CanonicalWriter, DatasetSummary, load_canonical
 from worker.layouts.cifar import is_cifar, plan_cifar, read_cifar
@@ -12,10 +14,12 @@ from worker.layouts.image import strict_decoder
 from worker.layouts.image_folder import read_folder
 from worker.layouts.limits import Limits
 from worker.layouts.npz import is_npz, plan_npz, read_npz
+from worker.layouts.numbered import NumberedPlan
 from worker.layouts.parquet import plan_parquet, read_parquet
 from worker.layouts.parquet_file import ParquetReader, is_parquet
 from worker.layouts.problem import BadDataset
 from worker.layouts.progress import OnProgress, Progress
+from worker.layouts.zip_directory import Member
 from worker.layouts.zip_reader import ZipReader
 
 
@@ -84,27 +88,51 @@ def _read_zip(
     on_member: Callable[[str], None],
     findings: Findings,
 ) -> None:
-    if is_npz(source.members):
-        npz_plan = plan_npz(source, limits, findings)
-        counts = {split: len(npz_plan.numbered.labels_of(split)) for split in SPLITS}
+    for layout in _ARRAYS:
+        if layout.is_it(source.members):
+            layout.run(source, out, limits, on_progress, on_member, findings)
+            return
+    plan = plan_folder(source.members, limits, findings)
+    counts = {split: sum(plan.counts()[split].values()) for split in SPLITS}
+    with CanonicalWriter(out, counts, limits) as writer, strict_decoder():
+        progress = Progress(on_progress, sum(counts.values()))
+        read_folder(source, plan, writer, limits, progress, on_member, findings)
+
+
+class _Numbered(Protocol):
+    @property
+    def numbered(self) -> NumberedPlan: ...
+
+
+Plan = TypeVar("Plan", bound=_Numbered)
+
+
+@dataclass(frozen=True)
+class _Arrays(Generic[Plan]):
+    """A layout whose images are rows of arrays, in members of a zip."""
+
+    is_it: Callable[[Sequence[Member]], bool]
+    plan: Callable[[ZipReader, Limits, Findings], Plan]
+    read: Callable[[ZipReader, Plan, CanonicalWriter, Progress, Callable[[str], None]], None]
+
+    def run(
+        self,
+        source: ZipReader,
+        out: Path,
+        limits: Limits,
+        on_progress: OnProgress,
+        on_member: Callable[[str], None],
+        findings: Findings,
+    ) -> None:
+        plan = self.plan(source, limits, findings)
+        counts = {split: len(plan.numbered.labels_of(split)) for split in SPLITS}
         with CanonicalWriter(out, counts, limits) as writer:
             progress = Progress(on_progress, sum(counts.values()))
-            read_npz(source, npz_plan, writer, progress, on_member)
-    elif is_idx(source.members):
-        idx_plan = plan_idx(source, limits, findings)
-        counts = {split: len(idx_plan.numbered.labels_of(split)) for split in SPLITS}
-        with CanonicalWriter(out, counts, limits) as writer:
-            progress = Progress(on_progress, sum(counts.values()))
-            read_idx(source, idx_plan, writer, progress, on_member)
-    elif is_cifar(source.members):
-        cifar_plan = plan_cifar(source, limits, findings)
-        counts = {split: len(cifar_plan.numbered.labels_of(split)) for split in SPLITS}
-        with CanonicalWriter(out, counts, limits) as writer:
-            progress = Progress(on_progress, sum(counts.values()))
-            read_cifar(source, cifar_plan, writer, progress, on_member)
-    else:
-        plan = plan_folder(source.members, limits, findings)
-        counts = {split: sum(plan.counts()[split].values()) for split in SPLITS}
-        with CanonicalWriter(out, counts, limits) as writer, strict_decoder():
-            progress = Progress(on_progress, sum(counts.values()))
-            read_folder(source, plan, writer, limits, progress, on_member, findings)
+            self.read(source, plan, writer, progress, on_member)
+
+
+_ARRAYS: tuple[_Arrays[Any], ...] = (
+    _Arrays(is_npz, plan_npz, read_npz),
+    _Arrays(is_idx, plan_idx, read_idx),
+    _Arrays(is_cifar, plan_cifar, read_cifar),
+)
