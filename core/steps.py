@@ -5,6 +5,7 @@ names the lease token that the claim returned and fails with `LeaseLost` once th
 else's, which is what fences off a worker that was thought dead.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -120,6 +121,7 @@ _CLAIM = text(
                 row_number() OVER (ORDER BY s.priority DESC, s.queued_at, s.id) AS place
             FROM steps s
             WHERE s.status = 'queued' AND s.pool = :pool AND s.tenant_id = w.tenant_id
+                AND s.kind = ANY(:kinds)
             ORDER BY s.priority DESC, s.queued_at, s.id LIMIT :heads
         ) head
         LEFT JOIN busy ON busy.tenant_id = w.tenant_id
@@ -144,11 +146,23 @@ _CLAIM = text(
 _HEADS = 16  # workers that may claim at the same moment and each still find a step
 
 
-def claim(session: Session, pool: str, owner: str, lease_seconds: float) -> Claim | None:
-    """Take the next step of `pool`, or None if there is nothing to do."""
-    row = session.execute(
-        _CLAIM, {"pool": pool, "owner": owner, "lease": lease_seconds, "heads": _HEADS}
-    ).one_or_none()
+def claim(
+    session: Session, pool: str, owner: str, lease_seconds: float, *, kinds: Iterable[str]
+) -> Claim | None:
+    """Take the next step of `pool`, or None if there is nothing to do.
+
+    Args:
+        kinds: what this worker can do. While workers are replaced by newer ones, steps of kinds
+            that only those know wait for them.
+    """
+    values = {
+        "pool": pool,
+        "owner": owner,
+        "lease": lease_seconds,
+        "heads": _HEADS,
+        "kinds": list(kinds),
+    }
+    row = session.execute(_CLAIM, values).one_or_none()
     return None if row is None else _claim(row)
 
 

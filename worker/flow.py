@@ -36,6 +36,7 @@ PHASES = {
     EVALUATE: "evaluating",
     REPORT: "evaluating",
 }
+KINDS = frozenset({INGEST, *PHASES})  # a module of `worker.steps` each
 # What in the payload of a step tells its metrics from those of the steps beside it.
 SOURCE = ("victim", "seed", "side", "countermeasure")
 PARTS = {PERTURB: PROTECT}  # fill the same part of the progress bar

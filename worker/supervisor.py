@@ -54,7 +54,7 @@ def work_off(pool: str, draining: Callable[[], bool]) -> None:
     while not draining():
         try:
             with transaction() as session:
-                claim = steps.claim(session, pool, owner, lease_seconds)
+                claim = steps.claim(session, pool, owner, lease_seconds, kinds=flow.KINDS)
         except DATABASE_AWAY as error:
             log.warning("nothing claimed: %s", type(error).__name__)
             return  # the sweeper rings again

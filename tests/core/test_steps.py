@@ -29,12 +29,16 @@ def add_tenant() -> tuple[str, str]:
 
 
 def add_step(
-    pool: str, owner: tuple[str, str], queued_at: datetime | None = None, priority: int = 0
+    pool: str,
+    owner: tuple[str, str],
+    queued_at: datetime | None = None,
+    priority: int = 0,
+    kind: str = "ingest",
 ) -> str:
     with transaction() as session:
         step = steps.enqueue(
             session,
-            kind="ingest",
+            kind=kind,
             pool=pool,
             tenant_id=owner[0],
             dataset_id=owner[1],
@@ -44,9 +48,9 @@ def add_step(
         return step.id
 
 
-def claim(pool: str, lease_seconds: float = 60) -> steps.Claim | None:
+def claim(pool: str, lease_seconds: float = 60, kind: str = "ingest") -> steps.Claim | None:
     with transaction() as session:
-        return steps.claim(session, pool, "tester", lease_seconds)
+        return steps.claim(session, pool, "tester", lease_seconds, kinds=[kind])
 
 
 def must_claim(pool: str, lease_seconds: float = 60) -> steps.Claim:
@@ -103,6 +107,18 @@ def test_many_tenants_with_many_steps_take_turns(pool: str) -> None:
         taken = {must_claim(pool).tenant_id for _ in owners}
         assert taken == {tenant for tenant, _ in owners}
     assert claim(pool) is None
+
+
+def test_what_a_worker_cannot_do_waits_for_one_that_can_and_holds_up_nothing(pool: str) -> None:
+    owner = add_tenant()
+    for _ in range(20):  # more than one claim looks at
+        add_step(pool, owner, kind="of the next version")
+    known = add_step(pool, owner)
+    assert must_claim(pool).step_id == known
+    assert claim(pool) is None
+    newer = claim(pool, kind="of the next version")
+    assert newer is not None
+    assert newer.kind == "of the next version"
 
 
 def test_many_claim_at_once_and_each_step_goes_to_one(pool: str) -> None:

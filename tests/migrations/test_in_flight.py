@@ -103,7 +103,7 @@ def test_jobs_in_flight_outlive_the_upgrade(schema: str) -> None:
     taken = {}
     for _ in range(3):
         with transaction() as session:
-            claim = steps.claim(session, COMPUTE, "new", 60)
+            claim = steps.claim(session, COMPUTE, "new", 60, kinds=flow.KINDS)
         assert claim is not None
         with transaction() as session:
             assert flow.begin(session, claim)

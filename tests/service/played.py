@@ -88,7 +88,7 @@ class PlayedWorker:
     def _run(self) -> None:
         while not self._stop.wait(0.02):
             with database.transaction() as session:
-                claim = steps.claim(session, doorbell.INGEST, "test", 30)
+                claim = steps.claim(session, doorbell.INGEST, "test", 30, kinds=flow.KINDS)
                 if claim is None:
                     continue
                 if self.verdict is None:

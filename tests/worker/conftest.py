@@ -105,7 +105,7 @@ def work_off(pool: str) -> None:
     """Run every step of a pool to its end."""
     while True:
         with transaction() as session:
-            claim = steps.claim(session, pool, "tester", 600)
+            claim = steps.claim(session, pool, "tester", 600, kinds=flow.KINDS)
         if claim is None:
             return
         with transaction() as session:

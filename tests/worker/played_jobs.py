@@ -72,7 +72,7 @@ def start_job(dataset: Dataset) -> str:
 def take(job_id: str) -> steps.Claim:
     """Claim the next step."""
     with transaction() as session:
-        claim = steps.claim(session, COMPUTE, "tester", 60)
+        claim = steps.claim(session, COMPUTE, "tester", 60, kinds=flow.KINDS)
     assert claim is not None
     assert claim.job_id == job_id
     with transaction() as session:
@@ -113,4 +113,4 @@ def resume(job_id: str) -> None:
 
 def nothing_waits() -> bool:
     with transaction() as session:
-        return steps.claim(session, COMPUTE, "tester", 60) is None
+        return steps.claim(session, COMPUTE, "tester", 60, kinds=flow.KINDS) is None

@@ -60,7 +60,7 @@ def finish(claim: steps.Claim, **result: Any) -> None:
 
 def begin_next() -> tuple[steps.Claim, bool]:
     with transaction() as session:
-        claim = steps.claim(session, COMPUTE, "tester", 60)
+        claim = steps.claim(session, COMPUTE, "tester", 60, kinds=flow.KINDS)
     assert claim is not None
     with transaction() as session:
         return claim, flow.begin(session, claim)

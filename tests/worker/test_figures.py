@@ -54,7 +54,7 @@ def start_job() -> str:
 
 def take() -> steps.Claim:
     with transaction() as session:
-        claim = steps.claim(session, COMPUTE, "tester", 60)
+        claim = steps.claim(session, COMPUTE, "tester", 60, kinds=flow.KINDS)
     assert claim is not None
     with transaction() as session:
         assert flow.begin(session, claim)

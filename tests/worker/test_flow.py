@@ -88,7 +88,7 @@ def test_cancelling_a_queued_job_ends_it_at_once(dataset: Dataset) -> None:
         lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
     assert job_of(job_id).status == "cancelled"
     with transaction() as session:
-        assert steps.claim(session, COMPUTE, "tester", 60) is None
+        assert steps.claim(session, COMPUTE, "tester", 60, kinds=flow.KINDS) is None
         lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))  # again: no harm
 
 
@@ -114,7 +114,7 @@ def test_cancelling_drops_the_steps_that_wait(dataset: Dataset) -> None:
     claim = take(job_id)
     with transaction() as session:
         lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
-        assert steps.claim(session, COMPUTE, "tester", 60) is None
+        assert steps.claim(session, COMPUTE, "tester", 60, kinds=flow.KINDS) is None
     assert job_of(job_id).status == "cancelling"
     with transaction() as session:
         lifecycle.lock_job(session, job_id)
@@ -136,7 +136,7 @@ def test_a_step_claimed_while_its_job_is_cancelled_does_not_begin(dataset: Datas
         do(job_id)
     first = take(job_id)
     with transaction() as session:
-        second = steps.claim(session, COMPUTE, "tester", 60)
+        second = steps.claim(session, COMPUTE, "tester", 60, kinds=flow.KINDS)
     assert second is not None
     with transaction() as session:
         lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
@@ -190,7 +190,7 @@ def test_a_result_that_comes_after_the_cancellation_starts_nothing(dataset: Data
         flow.advance(session, claim, RESULTS["train"])
         assert flow.end_cancelled(session, job_id) is True
     with transaction() as session:
-        assert steps.claim(session, COMPUTE, "tester", 60) is None
+        assert steps.claim(session, COMPUTE, "tester", 60, kinds=flow.KINDS) is None
 
 
 def test_a_failed_step_fails_its_job_with_the_reason(dataset: Dataset) -> None:
@@ -236,7 +236,7 @@ def test_a_rejected_upload_says_why(dataset: Dataset) -> None:
             tenant_id=dataset.tenant_id,
             dataset_id=dataset.id,
         )
-        claim = steps.claim(session, step.pool, "tester", 60)
+        claim = steps.claim(session, step.pool, "tester", 60, kinds=["ingest"])
     assert claim is not None
     with transaction() as session:
         flow.reject(session, claim, Problem("zip_damaged", "Upload it again.", "a.png"))

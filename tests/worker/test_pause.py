@@ -116,7 +116,7 @@ def test_a_worker_lost_while_pausing_leaves_a_job_that_rests(dataset: Dataset) -
 def test_a_step_claimed_while_its_job_is_paused_does_not_begin(dataset: Dataset) -> None:
     job_id = start_job(dataset)
     with transaction() as session:
-        claim = steps.claim(session, COMPUTE, "tester", 60)
+        claim = steps.claim(session, COMPUTE, "tester", 60, kinds=flow.KINDS)
     assert claim is not None
     pause(job_id)
     assert job_of(job_id).status == "pausing"

@@ -1,5 +1,9 @@
 """A step whose process dies is explained, tried again, and given up in the end."""
 
+from pathlib import Path
+
+import pytest
+
 from core import steps
 from core.database import transaction
 from core.ids import new_id
@@ -8,16 +12,20 @@ from core.tables import Dataset, Step
 from tests.rows import add_dataset
 
 
-def test_a_process_that_dies_every_time_is_given_up_with_a_reason(servers: Settings) -> None:
+def test_a_process_that_dies_every_time_is_given_up_with_a_reason(
+    servers: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Imported where the environment names the broker: Celery is told of it on import.
     from worker.supervisor import work_off
 
+    # No room to work in: the process ends before it begins.
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("UNLEARNABLE_SCRATCH_DIR", str(tmp_path / "file"))
     pool = new_id("pool")
     with transaction() as session:
         dataset = add_dataset(session, status="validating")
-        # No module does this kind of step: the process ends before it begins.
         step = steps.enqueue(
-            session, kind="nothing", pool=pool, tenant_id=dataset.tenant_id, dataset_id=dataset.id
+            session, kind="train", pool=pool, tenant_id=dataset.tenant_id, dataset_id=dataset.id
         )
     work_off(pool, draining=lambda: False)
     with transaction() as session:

@@ -57,7 +57,7 @@ def lost_step(dataset: Dataset) -> str:
             tenant_id=dataset.tenant_id,
             dataset_id=dataset.id,
         )
-        claim = steps.claim(session, step.pool, "tester", 60)
+        claim = steps.claim(session, step.pool, "tester", 60, kinds=["ingest"])
         assert claim is not None
         session.execute(
             update(Step)
