@@ -1,8 +1,9 @@
 """Chores of an operator, for machines without the `unlearnable` command.
 
-python -m core prepare                        migrate the database, create the bucket
-python -m core create-key TENANT [--name N]   print a new API key, once
-python -m core config [--json | --markdown]   print the settings and where each came from
+python -m core prepare                         migrate the database, create the bucket
+python -m core create-key TENANT [--name N] [--scope S ...]
+                                               print a new API key, once
+python -m core config [--json | --markdown]    print the settings and where each came from
 """
 
 import argparse
@@ -11,6 +12,7 @@ import sys
 from core import api_keys
 from core.database import migrate, transaction
 from core.object_store import ObjectStore
+from core.scopes import ALL, SCOPES
 from core.settings import get_settings
 from core.settings_report import markdown, report
 
@@ -24,6 +26,12 @@ def main() -> None:
     create = chores.add_parser("create-key", help="print a new API key, once")
     create.add_argument("tenant", help="whose key it is; created if new")
     create.add_argument("--name", default="created by the operator", help="what it is for")
+    create.add_argument(
+        "--scope",
+        action="append",
+        choices=SCOPES,
+        help="what it may do; may be given several times; without it, everything",
+    )
     config = chores.add_parser("config", help="print the settings and where each came from")
     form = config.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="for programs")
@@ -38,7 +46,8 @@ def main() -> None:
         ObjectStore.from_settings(settings).ensure_bucket()
     else:
         with transaction() as session:
-            key = api_keys.create(session, arguments.tenant, arguments.name)
+            scopes = arguments.scope or [ALL]
+            key = api_keys.create(session, arguments.tenant, arguments.name, scopes)
         sys.stdout.write(key + "\n")
 
 

@@ -52,7 +52,10 @@ class Tenant(Base):
 
 
 class ApiKey(Base):
-    """A bearer key. Only its HMAC is stored; `hint` is the part that may be shown."""
+    """A bearer key. Only its HMAC is stored; `hint` is the part that may be shown.
+
+    After a rotation the secret before it works until `previous_expires_at`.
+    """
 
     __tablename__ = "api_keys"
 
@@ -61,7 +64,12 @@ class ApiKey(Base):
     name: Mapped[str]
     hint: Mapped[str]
     digest: Mapped[str] = mapped_column(unique=True)
+    previous_digest: Mapped[str | None] = mapped_column(unique=True)
+    previous_expires_at: Mapped[datetime | None]
+    # See `core.scopes`.
+    scopes: Mapped[list[str]] = mapped_column(server_default=text("""'["all"]'"""))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
 

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from core import __version__
 from core.object_store import ObjectStore
 from core.settings import Settings, get_settings
+from service.api_keys.endpoints import router as api_keys
 from service.artifacts.endpoints import downloads
 from service.artifacts.endpoints import router as artifacts
 from service.datasets.endpoints import UPLOAD_PATH
@@ -22,9 +23,10 @@ from service.health.endpoints import router as health
 from service.health.service import Readiness, checks_of
 from service.jobs.changes import Changes
 from service.jobs.endpoints import router as jobs
-from service.kit import docs, handlers
+from service.kit import docs, handlers, scopes
 from service.kit.access import AccessMiddleware
 from service.kit.body_limit import JSON_LIMIT, BodyLimitMiddleware
+from service.kit.last_used import LastUsed
 from service.kit.rate_limit import RateLimiter, RateLimitMiddleware
 from service.kit.request_id import RequestIdMiddleware
 from service.kit.security_headers import SecurityHeadersMiddleware
@@ -69,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.uploads = Gate()
     app.state.changes = Changes()
     app.state.limiter = RateLimiter(settings)
+    app.state.last_used = LastUsed()
     app.state.readiness = Readiness(checks_of(app.state.store))
     for router in (
         uploads,
@@ -81,8 +84,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         artifacts,
         downloads,
         generators,
+        api_keys,
         health,
     ):
+        scopes.check(router.routes)
         app.include_router(router)
     handlers.install(app)
     docs.install(app)

@@ -16,9 +16,12 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
+from core.problem import Refused
 from service.kit import idempotency, rate_limit
+from service.kit.auth import scope_missing
 from service.kit.documented import failures
 from service.kit.problems import PROBLEM_JSON, ProblemBody
+from service.kit.scopes import required
 
 _STATIC = Path(fastapi_offline.__file__).parent / "static"
 _ASSETS = "/docs-assets"
@@ -57,10 +60,11 @@ def _drop_foreign_errors(document: dict[str, Any]) -> None:
 
 def _describe_headers(document: dict[str, Any]) -> None:
     """What holds for all calls with a key, and for all that create or change something."""
-    for operations in document["paths"].values():
+    for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if "security" not in operation:
                 continue
+            _describe_scope(operation, required(method.upper(), path))
             for answer in operation["responses"].values():
                 answer.setdefault("headers", {}).update(_headers(rate_limit.HEADERS))
             if method == "post":
@@ -78,7 +82,18 @@ def _describe_idempotency(operation: dict[str, Any]) -> None:
             "example": "0b8e3e5c-5d0e-4f0c-9f0a-3f4f8f6a2f11",
         }
     )
-    for status, answer in failures(*idempotency.PROBLEMS, authenticated=False).items():
+    _describe_failures(operation, *idempotency.PROBLEMS)
+
+
+def _describe_scope(operation: dict[str, Any], scope: str) -> None:
+    """OpenAPI 3.1 has a place for what a key must be allowed to do; pages do not show it."""
+    operation["security"] = [{"ApiKey": [scope]}]
+    operation["description"] = f"{operation['description']}\n\nScope: `{scope}`."
+    _describe_failures(operation, scope_missing(scope))
+
+
+def _describe_failures(operation: dict[str, Any], *refusals: Refused) -> None:
+    for status, answer in failures(*refusals, authenticated=False).items():
         here = operation["responses"].setdefault(str(status), answer)
         if here is not answer:
             here["description"] += f", {answer['description']}"

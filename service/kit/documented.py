@@ -22,6 +22,7 @@ EXAMPLE_REQUEST_ID = "req_5f0c2b7d9e1a4c3b8d6f7a90"
 _EVERYWHERE = (
     auth.missing(),
     auth.invalid(),
+    auth.expired(),
     rate_limit.too_many(1),
     problems.INTERNAL_ERROR,
     problems.DATABASE_UNAVAILABLE,

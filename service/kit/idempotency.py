@@ -3,23 +3,25 @@
 The answer of a POST that succeeded is kept, and sent to whoever repeats it under the same key. One
 that was refused is forgotten, so that it may be mended and tried again. If the process dies between
 the deed and the note of its answer, the key stays taken: better to ask than to do it twice.
+
+A secret that is shown once is not kept: in a replayed answer its field is null.
 """
 
 import hashlib
+import json
 import re
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Set
+from typing import Any, ClassVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from fastapi.security.utils import get_authorization_scheme_param
 from sqlalchemy import delete, update
 from sqlalchemy.dialects.postgresql import insert
 from starlette.concurrency import run_in_threadpool
 
-from core import api_keys
-from core.database import reading, transaction
+from core.database import transaction
 from core.tables import IdempotencyKey
+from service.kit.auth import identify
 from service.kit.problems import Conflict, Refusal
 
 HEADER = "Idempotency-Key"
@@ -71,6 +73,9 @@ PROBLEMS = (key_invalid(), in_progress(), key_reused())
 class IdempotentRoute(APIRoute):
     """A route whose POST heeds `Idempotency-Key`."""
 
+    shown_once: ClassVar[Set[str]] = frozenset()
+    """Fields of the answer that are secrets."""
+
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
 
@@ -80,15 +85,16 @@ class IdempotentRoute(APIRoute):
                 return await handler(request)
             if not _SHAPE.fullmatch(key):
                 raise key_invalid()
-            tenant_id = await run_in_threadpool(_tenant_of, request)
-            if tenant_id is None:
-                return await handler(request)  # which refuses it
-            return await _once(request, handler, tenant_id, key)
+            # Before any answer is given again: it is only for who may ask.
+            caller = await run_in_threadpool(identify, request)
+            return await _once(request, handler, caller.tenant_id, key, self.shown_once)
 
         return once
 
 
-async def _once(request: Request, handler: Handler, tenant_id: str, key: str) -> Response:
+async def _once(
+    request: Request, handler: Handler, tenant_id: str, key: str, shown_once: Set[str]
+) -> Response:
     fingerprint = await _fingerprint(request)
     known = await run_in_threadpool(_take, tenant_id, key, fingerprint)
     if known is not None:
@@ -99,17 +105,10 @@ async def _once(request: Request, handler: Handler, tenant_id: str, key: str) ->
         await run_in_threadpool(_forget, tenant_id, key)
         raise
     if 200 <= response.status_code < 300:
-        await run_in_threadpool(_keep, tenant_id, key, response)
+        await run_in_threadpool(_keep, tenant_id, key, response, shown_once)
     else:
         await run_in_threadpool(_forget, tenant_id, key)
     return response
-
-
-def _tenant_of(request: Request) -> str | None:
-    _, credentials = get_authorization_scheme_param(request.headers.get("authorization"))
-    with reading() as session:
-        caller = api_keys.find(session, credentials)
-    return caller.tenant_id if caller else None
 
 
 async def _fingerprint(request: Request) -> str:
@@ -143,13 +142,16 @@ def _replay(known: IdempotencyKey, fingerprint: str) -> Response:
     return Response(known.body, known.status, {**(known.headers or {}), REPLAYED: "true"})
 
 
-def _keep(tenant_id: str, key: str, response: Response) -> None:
+def _keep(tenant_id: str, key: str, response: Response, shown_once: Set[str]) -> None:
+    body = bytes(response.body)
+    if shown_once:
+        body = json.dumps(json.loads(body) | dict.fromkeys(shown_once)).encode()
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     with transaction() as session:
         session.execute(
             update(IdempotencyKey)
             .where(IdempotencyKey.tenant_id == tenant_id, IdempotencyKey.key == key)
-            .values(status=response.status_code, headers=headers, body=bytes(response.body))
+            .values(status=response.status_code, headers=headers, body=body)
         )
 
 

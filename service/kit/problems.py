@@ -51,7 +51,8 @@ class ProblemBody(BaseModel):
     detail: str = Field(description="What happened and what to do next, for people.")
     code: str = Field(description="What happened, as a word that never changes, for programs.")
     param: str | None = Field(
-        default=None, description="The field, or the member of the upload, that is at fault."
+        default=None,
+        description="The field, the member of the upload, or the scope that is at fault.",
     )
     request_id: str = Field(
         description="The `X-Request-ID` of this answer; name it when you ask for help."

@@ -55,6 +55,14 @@ def test_logs_tell_ids_and_no_data(owner: Owner, store: ObjectStore) -> None:
     uploaded = http.post("/v1/datasets", files={"file": ("okapi.zip", folder(broken=False))})
     assert uploaded.status_code == 201, uploaded.text
     dataset: Json = uploaded.json()
+    made: Json = http.post("/v1/api_keys", json={"name": "quagga", "scopes": ["jobs:read"]}).json()
+    turned: Json = http.post(f"/v1/api_keys/{made['id']}/rotate", json={"grace_seconds": 60}).json()
+    for key in (made, turned):
+        bearer = {"Authorization": f"Bearer {key['secret']}"}
+        assert http.get("/v1/jobs", headers=bearer).status_code == 200
+        # In places where no key belongs, too.
+        assert http.post(f"/v1/jobs?{key['secret']}", headers=bearer).status_code == 403
+        assert http.get(f"/v1/jobs/{key['secret']}").status_code == 404
     stranger = httpx2.Client(base_url=str(http.base_url), trust_env=False)
     with stranger:
         bearer = {"Authorization": "Bearer okapi-key"}
@@ -79,7 +87,7 @@ def test_logs_tell_ids_and_no_data(owner: Owner, store: ObjectStore) -> None:
     assert {entry["process"] for entry in found} == set(PROCESSES)
     text = json.dumps(found)
     secrets = [path.read_text().strip() for path in (owner.stack.data / "secrets").iterdir()]
-    for word in (*OWNERS_WORDS, *secrets):
+    for word in (*OWNERS_WORDS, *secrets, made["secret"], turned["secret"]):
         assert word not in text
     for entry in found:
         assert {"time", "level", "logger", "message", "role", "pid"} <= set(entry), entry

@@ -1,0 +1,34 @@
+"""Every query on API keys, each for one tenant."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.tables import ApiKey
+from service.kit.ids import could_be
+from service.kit.pages import Page, fetch_page
+
+PREFIX = "key"
+
+
+class ApiKeyRepository:
+    """One tenant's keys, with those that were revoked or have expired."""
+
+    def __init__(self, session: Session, tenant_id: str) -> None:
+        self._session = session
+        self._mine = select(ApiKey).where(ApiKey.tenant_id == tenant_id)
+
+    def get(self, key_id: str) -> ApiKey | None:
+        if not could_be(key_id, PREFIX):
+            return None
+        return self._session.scalars(self._mine.where(ApiKey.id == key_id)).one_or_none()
+
+    def lock(self, key_id: str) -> ApiKey | None:
+        """The key, which nobody else changes until the transaction ends."""
+        if not could_be(key_id, PREFIX):
+            return None
+        return self._session.scalars(
+            self._mine.where(ApiKey.id == key_id).with_for_update()
+        ).one_or_none()
+
+    def page(self, page: Page) -> tuple[list[ApiKey], bool]:
+        return fetch_page(self._session, self._mine, ApiKey.id, PREFIX, page)
