@@ -187,11 +187,16 @@ class ObjectStore:
         self.client.download_file(self.bucket, key, str(path), Callback=on_bytes)
 
     def keys(self, prefix: str) -> Iterator[str]:
+        for key, _ in self.entries(prefix):
+            yield key
+
+    def entries(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Key and bytes of every object whose key starts with `prefix`."""
         for page in self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=prefix
         ):
             for entry in page.get("Contents", []):
-                yield entry["Key"]
+                yield entry["Key"], entry["Size"]
 
     def folders(self, prefix: str) -> Iterator[str]:
         """The prefixes one level below `prefix`, each with a slash at its end."""
@@ -209,10 +214,10 @@ class ObjectStore:
         times = (entry["LastModified"] for page in pages for entry in page.get("Contents", []))
         return max(times, default=None)
 
-    def unfinished_uploads(self) -> Iterator["UnfinishedUpload"]:
+    def unfinished_uploads(self, prefix: str = "") -> Iterator["UnfinishedUpload"]:
         """Multipart uploads that were neither completed nor aborted."""
         for page in self.client.get_paginator("list_multipart_uploads").paginate(
-            Bucket=self.bucket
+            Bucket=self.bucket, Prefix=prefix
         ):
             for entry in page.get("Uploads", []):
                 yield UnfinishedUpload(entry["Key"], entry["UploadId"], entry["Initiated"])
@@ -233,6 +238,31 @@ class ObjectStore:
             self.delete(key)
             count += 1
         return count
+
+    def erase_prefix(self, prefix: str) -> None:
+        """Leave nothing below `prefix`: no object, no earlier version of one, no part of one.
+
+        Raises:
+            RuntimeError: the store still lists something there.
+        """
+        self.delete_prefix(prefix)
+        for upload in list(self.unfinished_uploads(prefix)):
+            self.abort(upload)
+        if "Status" in self.client.get_bucket_versioning(Bucket=self.bucket):
+            self._delete_versions(prefix)
+        if next(self.keys(prefix), None) is not None:
+            raise RuntimeError(f"the store still has objects below {prefix}")
+
+    def _delete_versions(self, prefix: str) -> None:
+        """In a bucket with versioning, what was deleted is still there under its version."""
+        pages = self.client.get_paginator("list_object_versions").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        for page in list(pages):
+            for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                self.client.delete_object(
+                    Bucket=self.bucket, Key=entry["Key"], VersionId=entry["VersionId"]
+                )
 
     def presigned_get(self, key: str, filename: str, content_type: str, seconds: int) -> str:
         """A link to one object, always a download under `filename`, never a page."""

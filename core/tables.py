@@ -40,6 +40,7 @@ class Base(DeclarativeBase):
         JSON: JSONB,
         list[str]: JSONB,
         list[int]: JSONB,
+        list[JSON]: JSONB,
     }
 
 
@@ -91,8 +92,32 @@ class Dataset(Base):
     error: Mapped[JSON | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ready_at: Mapped[datetime | None]
+    # The original is deleted so long after validation; without it, as the settings say.
+    retention_seconds: Mapped[int | None] = mapped_column(BigInteger)
     # When the store last held nothing that this dataset does not need.
     purged_at: Mapped[datetime | None]
+
+
+class Erasure(Base):
+    """That a dataset and all that was made of it was asked to be erased, and what was. It stays."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (
+        Index("ix_erasures_tenant_id_id", "tenant_id", "id"),
+        Index("ix_erasures_open", "id", postgresql_where="completed_at IS NULL"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), unique=True)
+    # Counted before anything is deleted; none until then.
+    objects: Mapped[int | None]
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    # kind, job_id, size_bytes and sha256 of each file of which they are known.
+    files: Mapped[list[JSON]] = mapped_column(default=list, server_default=text("'[]'"))
+    job_ids: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    completed_at: Mapped[datetime | None]
 
 
 class Upload(Base):

@@ -15,6 +15,8 @@ from service.artifacts.endpoints import router as artifacts
 from service.datasets.endpoints import UPLOAD_PATH
 from service.datasets.endpoints import router as datasets
 from service.datasets.upload import Gate
+from service.erasures.endpoints import requests as erasure_requests
+from service.erasures.endpoints import router as erasures
 from service.evaluations.endpoints import router as evaluations
 from service.evaluations.pair_endpoints import router as pairs
 from service.events.endpoints import router as events
@@ -76,6 +78,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (
         uploads,
         datasets,
+        erasure_requests,
+        erasures,
         jobs,
         events,
         series,

@@ -17,18 +17,19 @@ BATCH = 100
 
 
 def expire_datasets(settings: Settings) -> None:
-    """Delete datasets that no job has used for `keep_datasets_days`, as their owner would."""
-    if settings.keep_datasets_days is None:
-        return
-    age = timedelta(days=settings.keep_datasets_days)
-    used = exists().where(
-        (Job.dataset_id == Dataset.id) | (Job.compared_dataset_id == Dataset.id),
-        Job.status.not_in(lifecycle.FINAL) | _older(Job.finished_at, age).is_not(True),
-    )
+    """Delete datasets as their owner would: after the time that the owner chose for each, and
+    those that no job has used for `keep_datasets_days`. Nothing goes while a job works on it."""
+    uses = (Job.dataset_id == Dataset.id) | (Job.compared_dataset_id == Dataset.id)
+    busy = exists().where(uses, Job.status.not_in(lifecycle.FINAL))
+    expired = retention_end() < func.now()
+    if settings.keep_datasets_days is not None:
+        age = timedelta(days=settings.keep_datasets_days)
+        used = exists().where(uses, _older(Job.finished_at, age).is_not(True))
+        expired |= _older(Dataset.ready_at, age) & ~used
     with transaction() as session:
         datasets = session.scalars(
             select(Dataset)
-            .where(Dataset.status == lifecycle.READY, _older(Dataset.ready_at, age), ~used)
+            .where(Dataset.status == lifecycle.READY, expired, ~busy)
             .limit(BATCH)
             # Another sweeper may be at it, and an owner may be starting a job on one of them.
             .with_for_update(skip_locked=True)
@@ -36,6 +37,11 @@ def expire_datasets(settings: Settings) -> None:
         for dataset in datasets:
             lifecycle.record(session, dataset.tenant_id, dataset.id, "dataset.expired")
             lifecycle.change_dataset(session, dataset, lifecycle.DELETED)
+
+
+def retention_end() -> ColumnElement[Any]:
+    """When the time that an owner chose for a dataset is over; null if none was chosen."""
+    return Dataset.ready_at + Dataset.retention_seconds * timedelta(seconds=1)
 
 
 def expire_answers(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from core.object_store import ObjectStore, job_prefix
 from core.settings import Settings, get_settings
 from core.tables import Job
 from worker import flow, heartbeat
+from worker.erasure import erase_datasets
 from worker.faults import LOST
 from worker.figures import DatabaseFigures
 from worker.leftovers import clear_leftovers
@@ -90,6 +91,7 @@ CONCERNS: tuple[Callable[[Settings], None], ...] = (
     ring_for_waiting_steps,
     expire_datasets,
     expire_results,
+    erase_datasets,
     purge_jobs,
     purge_datasets,
     clear_leftovers,

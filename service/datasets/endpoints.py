@@ -1,10 +1,11 @@
 """/v1/datasets"""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.models import Example
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -15,7 +16,17 @@ from core.settings import MIB
 from core.uploads import object_key
 from service.datasets import problems, service
 from service.datasets.repository import PREFIX
-from service.datasets.schemas import BAD_FILES, PAGE, READY, VALIDATING, Dataset, FromUpload
+from service.datasets.schemas import (
+    BAD_FILES,
+    CHANGE,
+    CHANGED,
+    PAGE,
+    READY,
+    VALIDATING,
+    Dataset,
+    DatasetChange,
+    FromUpload,
+)
 from service.datasets.upload import Gate, receive
 from service.kit.auth import CallerDep
 from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, Responses, failures, success
@@ -256,6 +267,34 @@ def get_contact_sheet(dataset_id: str, caller: CallerDep, store: StoreDep) -> Re
     )
 
 
+@router.patch(
+    "/{dataset_id}",
+    response_model=Dataset,
+    summary="Say how long a dataset is kept",
+    responses={
+        **success(200, "The dataset as it is now.", CHANGED),
+        **failures(*JSON_PROBLEMS, problems.dataset_not_found()),
+    },
+)
+def change_dataset(
+    dataset_id: str,
+    asked: Annotated[
+        DatasetChange,
+        Body(
+            openapi_examples={
+                "a week": Example(summary="a week", value=CHANGE.model_dump(exclude_unset=True))
+            }
+        ),
+    ],
+    caller: CallerDep,
+) -> Dataset:
+    """Choose after what time the original is deleted, as if you had called `DELETE` then.
+
+    What its jobs made stays; `POST /v1/datasets/{dataset_id}/erase` erases that too.
+    """
+    return Dataset.of(service.change(caller.tenant_id, dataset_id, asked))
+
+
 @router.delete(
     "/{dataset_id}",
     status_code=204,
@@ -272,5 +311,8 @@ def get_contact_sheet(dataset_id: str, caller: CallerDep, store: StoreDep) -> Re
     },
 )
 def delete_dataset(dataset_id: str, caller: CallerDep, store: StoreDep) -> None:
-    """Delete a dataset: first its bytes, then the dataset. What its jobs made stays."""
+    """Delete a dataset: first its bytes, then the dataset. What its jobs made stays.
+
+    To erase that too, with a receipt: `POST /v1/datasets/{dataset_id}/erase`.
+    """
     service.delete(caller.tenant_id, dataset_id, store)

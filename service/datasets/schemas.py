@@ -1,7 +1,7 @@
 """What a dataset looks like to its owner."""
 
-from datetime import datetime
-from typing import Any, Literal, Self
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,7 @@ from service.kit.pages import ListOf
 from service.kit.problems import BadFile, ValidationReport
 from service.kit.text import Name
 
+LONGEST_RETENTION = 100 * 365 * 24 * 3600
 Status = Literal["validating", "ready", "rejected", "deleted"]
 
 
@@ -33,6 +34,21 @@ class FromUpload(BaseModel):
     upload_id: str = Field(max_length=64, description="A completed upload, see `/v1/uploads`.")
     name: Name | None = Field(
         default=None, min_length=1, max_length=200, description="A name; else that of the upload."
+    )
+
+
+class DatasetChange(BaseModel):
+    """What may be changed of a dataset; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    retention_seconds: Annotated[int, Field(strict=True, ge=60, le=LONGEST_RETENTION)] | None = (
+        Field(
+            default=None,
+            description="Delete the original so long after its validation, or at once if that time "
+            "is over; never while a job works on it. What jobs made stays. Null: keep it as long "
+            "as the server keeps any.",
+        )
     )
 
 
@@ -63,6 +79,13 @@ class Dataset(BaseModel):
     validation_report: ValidationReport | None = Field(
         description="Every file at fault, when validation has ended."
     )
+    retention_seconds: int | None = Field(
+        description="The original is deleted so long after `ready_at`; null: you have not said."
+    )
+    expires_at: datetime | None = Field(
+        description="From when on it is deleted as you said; null: you have not, or it is not "
+        "ready."
+    )
     created_at: datetime
     ready_at: datetime | None
 
@@ -85,10 +108,18 @@ class Dataset(BaseModel):
                 "sha256": row.sha256,
                 "error": row.error,
                 "validation_report": _report_of(row),
+                "retention_seconds": row.retention_seconds,
+                "expires_at": _end_of(row),
                 "created_at": row.created_at,
                 "ready_at": row.ready_at,
             }
         )
+
+
+def _end_of(row: tables.Dataset) -> datetime | None:
+    if row.ready_at is None or row.retention_seconds is None:
+        return None
+    return row.ready_at + timedelta(seconds=row.retention_seconds)
 
 
 def _report_of(row: tables.Dataset) -> dict[str, Any] | None:
@@ -112,6 +143,8 @@ READY = Dataset(
     sha256="8f1c0f6f2c0d8a5b7e3a9d4c1b6e2f7089ab34cd56ef7812904a5b6c7d8e9f01",
     error=None,
     validation_report=ValidationReport(total=0, files=[]),
+    retention_seconds=None,
+    expires_at=None,
     created_at=datetime.fromisoformat("2026-11-22T10:15:00Z"),
     ready_at=datetime.fromisoformat("2026-11-22T10:15:03Z"),
 )
@@ -121,6 +154,13 @@ VALIDATING = READY.model_copy(
         "ready_at": None,
         "validation_report": None,
         **dict.fromkeys(("layout", "classes", "counts", "image_shape", "test_split", "notes")),
+    }
+)
+CHANGE = DatasetChange(retention_seconds=7 * 24 * 3600)
+CHANGED = READY.model_copy(
+    update={
+        "retention_seconds": 7 * 24 * 3600,
+        "expires_at": datetime.fromisoformat("2026-11-29T10:15:03Z"),
     }
 )
 BAD_FILES = ValidationReport(

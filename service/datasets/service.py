@@ -16,7 +16,7 @@ from core.tables import Dataset
 from core.uploads import object_key
 from service.datasets import problems
 from service.datasets.repository import DatasetRepository
-from service.datasets.schemas import FromUpload
+from service.datasets.schemas import DatasetChange, FromUpload
 from service.datasets.upload import Received
 from service.kit.pages import Page
 from service.kit.problems import Unavailable
@@ -159,6 +159,21 @@ def page_of(tenant_id: str, page: Page) -> tuple[list[Dataset], bool]:
     """A page of the tenant's datasets, and whether more follow."""
     with reading() as session:
         return DatasetRepository(session, tenant_id).page(page)
+
+
+def change(tenant_id: str, dataset_id: str, asked: DatasetChange) -> Dataset:
+    """Change what the request names.
+
+    Raises:
+        Refused: `dataset_not_found`.
+    """
+    with transaction() as session:
+        dataset = DatasetRepository(session, tenant_id).lock(dataset_id)
+        if dataset is None:
+            raise problems.dataset_not_found()
+        for name in asked.model_fields_set:
+            setattr(dataset, name, getattr(asked, name))
+    return dataset
 
 
 def delete(tenant_id: str, dataset_id: str, store: ObjectStore) -> None:

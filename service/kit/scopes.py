@@ -13,6 +13,7 @@ from core.scopes import Scope
 FAMILIES = {
     "uploads": "datasets",
     "datasets": "datasets",
+    "erasures": "datasets",
     "jobs": "jobs",
     "evaluations": "jobs",
     "generators": "jobs",

@@ -66,7 +66,10 @@ def things(owner: Owner, job: dict[str, Any]) -> dict[str, str]:
         session.add_all(rows)
     pair = {"clean_dataset_id": job["dataset_id"], "job_id": job["id"]}
     evaluation = owner.api.post("/v1/evaluations", json=pair)
+    erased = owner.api.post("/v1/datasets", files={"file": b"x"}).json()
+    erasure = owner.api.post(f"/v1/datasets/{erased['id']}/erase")
     return {
+        "erasure_id": erasure.json()["id"],
         "dataset_id": job["dataset_id"],
         "job_id": job["id"],
         "upload_id": begun.json()["id"],

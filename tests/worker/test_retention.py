@@ -1,6 +1,7 @@
 """What has been kept as long as the settings say is let go of, and nothing sooner."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,9 @@ def settings(servers: Settings) -> Settings:
     return servers.model_copy(update={"keep_datasets_days": 7, "keep_results_days": 7})
 
 
-def add_dataset(age: timedelta) -> Dataset:
+def add_dataset(age: timedelta, **columns: Any) -> Dataset:
     with transaction() as session:
-        return rows.add_dataset(session, ready_at=datetime.now(UTC) - age)
+        return rows.add_dataset(session, ready_at=datetime.now(UTC) - age, **columns)
 
 
 def add_job(dataset: Dataset, status: str, age: timedelta | None) -> str:
@@ -69,6 +70,15 @@ def test_a_dataset_goes_once_nothing_has_used_it_for_long(settings: Settings) ->
         "ready",
         "deleted",
     ]
+
+
+def test_owners_choose_for_each_dataset(servers: Settings) -> None:
+    day = 24 * 3600
+    over, kept, busy = (add_dataset(OLD, retention_seconds=n * day) for n in (8, 10, 8))
+    add_job(over, "succeeded", YOUNG)
+    add_job(busy, "running", None)
+    expire_datasets(servers)
+    assert [status_of(one) for one in (over, kept, busy)] == ["deleted", "ready", "ready"]
 
 
 def test_the_files_of_old_jobs_go_and_are_purged(settings: Settings) -> None:

@@ -1,0 +1,176 @@
+"""Erasing what owners asked to be erased, once nothing can write to it any more.
+
+First the count is taken and written down, then everything is deleted, then the rows forget what
+they knew of the data, and the receipt is complete. A sweeper that dies on the way is followed by
+one that goes on.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    LargeBinary,
+    cast,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from core import erasure, lifecycle, steps
+from core.database import transaction
+from core.object_store import ObjectStore, dataset_prefix, job_prefix
+from core.settings import Settings
+from core.tables import (
+    Artifact,
+    Baseline,
+    Dataset,
+    Erasure,
+    Generator,
+    IdempotencyKey,
+    Job,
+    MetricPoint,
+    Step,
+    Upload,
+)
+
+BATCH = 20
+ERASED = "erased"  # in place of a name that an owner gave
+
+log = logging.getLogger(__name__)
+
+
+def erase_datasets(settings: Settings) -> None:
+    """Complete every erasure whose jobs have come to rest."""
+    store = ObjectStore.from_settings(settings)
+    quiet = timedelta(seconds=settings.lease_seconds)
+    for _ in range(BATCH):
+        with transaction() as session:
+            row = session.scalars(_due(quiet)).one_or_none()
+            if row is None:
+                return
+            job_ids = erasure.jobs_of(session, row.dataset_id)
+            if row.objects is None:
+                _count(session, store, row, job_ids)
+                continue  # the count outlives whatever happens next
+            for prefix in _prefixes(row, job_ids):
+                store.erase_prefix(prefix)
+            _forget(session, row, job_ids)
+            row.completed_at = func.now()
+            lifecycle.record(session, row.tenant_id, row.dataset_id, "dataset.erased")
+            log.info("%s: erased", row.dataset_id)
+
+
+def _due(quiet: timedelta) -> Any:
+    """An open erasure that nobody writes to; a worker that lost its lease is gone after `quiet`."""
+    jobs = select(Job.id).where(
+        or_(Job.dataset_id == Erasure.dataset_id, Job.compared_dataset_id == Erasure.dataset_id)
+    )
+    busy = exists().where(
+        or_(Step.dataset_id == Erasure.dataset_id, Step.job_id.in_(jobs)),
+        or_(Step.status.in_(steps.OPEN), Step.finished_at > func.now() - quiet),
+    )
+    unfinished = exists().where(Job.id.in_(jobs), Job.status.not_in(lifecycle.FINAL))
+    return (
+        select(Erasure)
+        .where(Erasure.completed_at.is_(None), ~busy, ~unfinished)
+        .order_by(Erasure.id)
+        .limit(1)
+        .with_for_update(of=Erasure, skip_locked=True)
+    )
+
+
+def _prefixes(row: Erasure, job_ids: Sequence[str]) -> list[str]:
+    return [
+        dataset_prefix(row.tenant_id, row.dataset_id),
+        *(job_prefix(row.tenant_id, job_id) for job_id in job_ids),
+    ]
+
+
+def _count(session: Session, store: ObjectStore, row: Erasure, job_ids: Sequence[str]) -> None:
+    sizes = [size for prefix in _prefixes(row, job_ids) for _, size in store.entries(prefix)]
+    row.objects, row.size_bytes = len(sizes), sum(sizes)
+    row.job_ids = list(job_ids)
+    dataset = session.get_one(Dataset, row.dataset_id)
+    row.files = [
+        {
+            "kind": "original",
+            "job_id": None,
+            "size_bytes": dataset.size_bytes,
+            "sha256": dataset.sha256,
+        }
+    ] + [
+        {
+            "kind": made.kind,
+            "job_id": made.job_id,
+            "size_bytes": made.size_bytes,
+            "sha256": made.sha256,
+        }
+        for made in session.scalars(
+            select(Artifact).where(Artifact.job_id.in_(job_ids)).order_by(Artifact.id)
+        )
+    ]
+
+
+def _forget(session: Session, row: Erasure, job_ids: Sequence[str]) -> None:
+    """Take out of the database what was learned from the data, and the names in it.
+
+    That there was a dataset and that there were jobs stays, with their ids and times.
+    """
+    dataset = session.get_one(Dataset, row.dataset_id)
+    dataset.name, dataset.error = ERASED, None
+    dataset.summary = _nameless(dataset.summary)
+    dataset.purged_at = func.now()
+    session.execute(update(Upload).where(Upload.dataset_id == dataset.id).values(name=ERASED))
+    session.execute(
+        update(Job)
+        .where(Job.id.in_(job_ids))
+        .values(
+            evaluation=None,
+            metrics={},
+            options=Job.options.op("||")(literal({"metadata": {}}, Job.options.type)),
+            purged_at=func.now(),
+        )
+    )
+    session.execute(
+        update(Step)
+        .where(or_(Step.dataset_id == dataset.id, Step.job_id.in_(job_ids)))
+        .values(payload={}, result=None, checkpoint_key=None)
+    )
+    for table in (MetricPoint, Artifact, Generator):
+        session.execute(delete(table).where(table.job_id.in_(job_ids)))
+    session.execute(
+        delete(Baseline).where(
+            Baseline.tenant_id == row.tenant_id, Baseline.dataset_sha256 == dataset.sha256
+        )
+    )
+    for subject in (dataset.id, *job_ids):
+        session.execute(
+            delete(IdempotencyKey).where(
+                IdempotencyKey.tenant_id == row.tenant_id,
+                func.position(cast(literal(subject.encode()), LargeBinary), IdempotencyKey.body)
+                > 0,
+            )
+        )
+
+
+def _nameless(summary: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The shape of a dataset, with classes by number."""
+    if summary is None:
+        return None
+    numbers = {name: str(index) for index, name in enumerate(summary["classes"])}
+    return {
+        **summary,
+        "classes": list(numbers.values()),
+        "counts": {
+            split: {numbers[name]: count for name, count in counts.items()}
+            for split, counts in summary["counts"].items()
+        },
+        "notes": [],
+    }
