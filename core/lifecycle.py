@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from core import steps
+from core import compute, steps
 from core.problem import Problem
 from core.tables import Baseline, Dataset, Event, Job, Step
 
@@ -112,6 +112,7 @@ def change_job(session: Session, job: Job, status: str, error: Problem | None = 
         job.finished_at = func.now()
         job.estimated_finish_at = None
         job.phase = None
+        compute.charge(session, Step.job_id == job.id)
         session.execute(
             update(Step)
             .where(Step.job_id == job.id, Step.status.in_(steps.OPEN))

@@ -162,6 +162,30 @@ class Settings(BaseSettings):
         default=24 * 3600, gt=0, description="How long answers are kept for repeated requests."
     )
 
+    quota_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        description="Bytes that are kept for one tenant: originals, uploads under way and what "
+        "jobs made; none: no limit. `python -m core set-quota` sets it for one tenant.",
+    )
+    quota_datasets: int | None = Field(
+        default=None, ge=0, description="Datasets that one tenant may have; none: no limit."
+    )
+    quota_images: int | None = Field(
+        default=None, ge=0, description="Images in all datasets of one tenant; none: no limit."
+    )
+    quota_concurrent_jobs: int | None = Field(
+        default=None,
+        ge=0,
+        description="Jobs and evaluations of one tenant that have not ended; none: no limit.",
+    )
+    quota_compute_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        description="Seconds that workers compute for one tenant in a calendar month, after which "
+        "no new job is taken; none: no limit.",
+    )
+
     default_budget_seconds: int = Field(
         default=150, gt=0, description="Generator training time of a job that names none."
     )

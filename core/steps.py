@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.orm import Session
 
+from core import compute
 from core.ids import new_id
 from core.tables import Step
 
@@ -133,6 +134,7 @@ _CLAIM = text(
         lease_owner = :owner,
         lease_token = lease_token + 1,
         lease_expires_at = now() + make_interval(secs => :lease),
+        claimed_at = now(),
         started_at = coalesce(started_at, now())
     WHERE id = (
         SELECT s.id FROM next JOIN steps s ON s.id = next.id
@@ -172,6 +174,8 @@ def write(session: Session, claim: Claim, **values: Any) -> None:
     Raises:
         LeaseLost: the step is not this worker's any more.
     """
+    if values.get("status", RUNNING) != RUNNING:
+        compute.charge(session, Step.id == claim.step_id, Step.lease_token == claim.token)
     changed = session.execute(
         update(Step)
         .where(Step.id == claim.step_id, Step.lease_token == claim.token, Step.status == RUNNING)
@@ -238,6 +242,7 @@ def lose(
     ).one_or_none()
     if step is None:
         raise LeaseLost(claim.step_id)
+    compute.charge(session, Step.id == step.id)
     step.lost_count += 1
     step.lease_owner = None
     step.lease_expires_at = None

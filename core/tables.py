@@ -4,7 +4,7 @@ A step is the unit that a worker claims: the ingestion of a dataset, or one part
 carries the lease. Datasets and jobs carry what owners are told.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -49,7 +49,19 @@ class Tenant(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+    # Limits of its own, by name; see `core.quotas`. What is not named is as the settings say.
+    quotas: Mapped[JSON] = mapped_column(default=dict, server_default=text("'{}'"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ComputeUsage(Base):
+    """Seconds that workers computed for a tenant on one day (UTC). Outlives what they were for."""
+
+    __tablename__ = "compute_usage"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    seconds: Mapped[float]
 
 
 class ApiKey(Base):
@@ -150,7 +162,14 @@ class Upload(Base):
 
 class Job(Base):
     __tablename__ = "jobs"
-    __table_args__ = (Index("ix_jobs_tenant_id_id", "tenant_id", "id"),)
+    __table_args__ = (
+        Index("ix_jobs_tenant_id_id", "tenant_id", "id"),
+        Index(
+            "ix_jobs_open",
+            "tenant_id",
+            postgresql_where="status NOT IN ('succeeded', 'failed', 'cancelled')",
+        ),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
@@ -230,6 +249,8 @@ class Step(Base):
     checkpoint_key: Mapped[str | None]
     queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
+    # When the attempt that has the step now, or had it last, began.
+    claimed_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     lease_owner: Mapped[str | None]
     lease_token: Mapped[int] = mapped_column(default=0)
@@ -259,7 +280,7 @@ class Artifact(Base):
     __tablename__ = "artifacts"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
     kind: Mapped[str]
     name: Mapped[str]

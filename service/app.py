@@ -34,6 +34,7 @@ from service.kit.request_id import RequestIdMiddleware
 from service.kit.security_headers import SecurityHeadersMiddleware
 from service.series.endpoints import router as series
 from service.uploads.endpoints import router as uploads
+from service.usage.endpoints import router as usage
 
 DESCRIPTION = """
 Upload a labelled image dataset, start a job, and get back the same images with a perturbation of at
@@ -89,6 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         downloads,
         generators,
         api_keys,
+        usage,
         health,
     ):
         scopes.check(router.routes)

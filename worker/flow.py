@@ -16,10 +16,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core import lifecycle, speeds, steps
+from core import lifecycle, quotas, speeds, steps
 from core.doorbell import COMPUTE
 from core.ids import new_id
-from core.problem import Problem
+from core.problem import Problem, Refused
 from core.settings import get_settings
 from core.tables import Artifact, Dataset, Generator, Job, MetricPoint, Step
 from worker import baselines
@@ -366,6 +366,13 @@ def _generator(job: Job, trained: dict[str, Any]) -> Generator:
 def _dataset_is_ready(session: Session, claim: steps.Claim, result: dict[str, Any]) -> None:
     dataset: Dataset | None = lifecycle.lock_dataset(session, claim.dataset_id)
     if dataset is None or dataset.status != lifecycle.VALIDATING:
+        return
+    counts = result["summary"].get("counts", {})
+    try:
+        images = sum(sum(by_class.values()) for by_class in counts.values())
+        quotas.admit_images(session, dataset.tenant_id, images)
+    except Refused as refused:
+        lifecycle.change_dataset(session, dataset, lifecycle.REJECTED, refused.problem)
         return
     dataset.summary = result["summary"]
     dataset.canonical_prefix = result["canonical_prefix"]

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from core import lifecycle
 from core.ids import new_id
+from core.quotas import BYTES, exceeded
 from core.settings import MIB
 from core.uploads import object_key
 from service.datasets import problems, service
@@ -29,6 +30,7 @@ from service.datasets.schemas import (
 )
 from service.datasets.upload import Gate, receive
 from service.kit.auth import CallerDep
+from service.kit.body_limit import declared_length
 from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, Responses, failures, success
 from service.kit.idempotency import IdempotentRoute
 from service.kit.pages import ListOf, PageDep, cursor_invalid
@@ -71,6 +73,7 @@ _UPLOAD_RESPONSES: Responses = {
         ),
         problems.dataset_not_found(),
         problems.uploads_busy(),
+        exceeded(BYTES, 100_000_000_000, 99_000_000_000, 4_211_870_000),
         *JSON_PROBLEMS,
         upload_not_found("upload_id"),
         upload_not_completed("pending"),
@@ -158,6 +161,9 @@ async def create_dataset(
         row = await run_in_threadpool(service.register_upload, caller.tenant_id, asked)
         dataset_id = row.id
     else:
+        await run_in_threadpool(
+            service.check_room, caller.tenant_id, declared_length(request.scope)
+        )
         dataset_id = new_id(PREFIX)
         key = object_key(caller.tenant_id, dataset_id)
         uploads: Gate = request.app.state.uploads

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import lifecycle
+from core import lifecycle, quotas
 from core.tables import Dataset, Job
 from service.kit.ids import could_be
 from service.kit.pages import Page, fetch_page
@@ -21,7 +21,13 @@ class DatasetRepository:
         self._visible = self._mine.where(Dataset.status != lifecycle.DELETED)
 
     def add(self, dataset: Dataset) -> None:
+        """Add a dataset.
+
+        Raises:
+            Refused: `quota_exceeded`.
+        """
         assert dataset.tenant_id == self._tenant_id
+        quotas.admit_dataset(self._session, self._tenant_id, dataset.size_bytes)
         self._session.add(dataset)
         self._session.flush()
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from core import doorbell, lifecycle, steps
+from core import doorbell, lifecycle, quotas, steps
 from core.database import reading, transaction
 from core.object_store import ObjectStore, dataset_prefix
 from core.problem import Refused
@@ -17,7 +17,7 @@ from core.uploads import object_key
 from service.datasets import problems
 from service.datasets.repository import DatasetRepository
 from service.datasets.schemas import DatasetChange, FromUpload
-from service.datasets.upload import Received
+from service.datasets.upload import FORM_BYTES, Received
 from service.kit.pages import Page
 from service.kit.problems import Unavailable
 from service.uploads.service import use
@@ -25,6 +25,19 @@ from service.uploads.service import use
 CONTACT_SHEET = "contact-sheet.png"  # as `worker.layouts.contact_sheet` calls it
 FIRST_POLL_SECONDS = 0.05
 LAST_POLL_SECONDS = 0.25
+
+
+def check_room(tenant_id: str, declared: int | None) -> None:
+    """Refuse an upload that would not fit before it is read.
+
+    Args:
+        declared: length of the request's body, if it is known.
+
+    Raises:
+        Refused: `quota_exceeded`.
+    """
+    with reading() as session:
+        quotas.admit_dataset(session, tenant_id, max(0, (declared or 0) - FORM_BYTES))
 
 
 def register(tenant_id: str, dataset_id: str, received: Received, store: ObjectStore) -> Dataset:
@@ -114,6 +127,8 @@ def _verdict(dataset: Dataset) -> Refused:
     """The problem for which a worker rejected a dataset."""
     assert dataset.error is not None
     error = dataset.error
+    if error["code"] == quotas.CODE:
+        return Refused(error["code"], error["message"], error["param"], status=403)
     if error["retryable"]:
         return Unavailable(error["code"], error["message"])
     return problems.rejected(error)

@@ -20,7 +20,7 @@ from service.evaluations.pairs import (
     PairEvaluation,
     PairRequest,
 )
-from service.jobs.endpoints import LABEL_MAP_PROBLEMS
+from service.jobs.endpoints import LABEL_MAP_PROBLEMS, QUOTA_EXCEEDED
 from service.jobs.problems import dataset_not_ready, job_cannot_change, job_not_found
 from service.kit.auth import CallerDep
 from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, failures, success
@@ -53,6 +53,7 @@ _EXAMPLES = {
             service.job_has_no_dataset(),
             service.datasets_differ("classes"),
             *LABEL_MAP_PROBLEMS,
+            QUOTA_EXCEEDED,
         ),
     },
 )

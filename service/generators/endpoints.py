@@ -12,6 +12,7 @@ from service.generators.repository import PREFIX
 from service.generators.schemas import EXAMPLE, PAGE, REQUEST, Generator, ProtectRequest
 from service.jobs import schemas as jobs
 from service.jobs.endpoints import PATH as JOBS
+from service.jobs.endpoints import QUOTA_EXCEEDED
 from service.jobs.problems import class_unknown, dataset_not_ready
 from service.kit.auth import CallerDep
 from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, failures, success
@@ -78,6 +79,7 @@ def get_generator(
             problems.classes_differ(),
             problems.channels_differ(3, 1),
             class_unknown("bird", 0),
+            QUOTA_EXCEEDED,
         ),
     },
 )

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from core import tables
 from core.epsilon import parse_epsilon
 from core.label_map import parse_label_map
+from core.quotas import JOBS, exceeded
 from service.datasets.problems import dataset_not_found
 from service.jobs import problems, service
 from service.jobs.changes import ChangesDep
@@ -46,6 +47,7 @@ LABEL_MAP_PROBLEMS = [
 ]
 
 
+QUOTA_EXCEEDED = exceeded(JOBS, 10, 10)
 _REQUEST_PROBLEMS = (
     *JSON_PROBLEMS,
     dataset_not_found("dataset_id"),
@@ -86,9 +88,7 @@ def estimate_job(
     summary="Start a job",
     responses={
         **success(202, "Queued.", QUEUED, {"Location": "The job's address: poll it."}),
-        **failures(
-            *_REQUEST_PROBLEMS,
-        ),
+        **failures(*_REQUEST_PROBLEMS, QUOTA_EXCEEDED),
     },
 )
 def create_job(

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, undefer
 
+from core import quotas
 from core.tables import Dataset, Job
 from service.kit.ids import could_be
 from service.kit.pages import Page, fetch_page
@@ -26,7 +27,13 @@ class JobRepository:
         )
 
     def add(self, job: Job) -> None:
+        """Add a job.
+
+        Raises:
+            Refused: `quota_exceeded`.
+        """
         assert job.tenant_id == self._tenant_id
+        quotas.admit_job(self._session, self._tenant_id)
         self._session.add(job)
         self._session.flush()
 

@@ -21,6 +21,7 @@ FAMILIES = {
     "studies": "jobs",
     "webhook_endpoints": "webhooks",
     "api_keys": "keys",
+    "usage": "account",
 }
 SAFE = frozenset({"GET", "HEAD"})
 # What changes nothing although it is a POST.

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 from fastapi.openapi.models import Example
 
+from core.quotas import BYTES, exceeded
 from core.settings import MIB
 from service.datasets.problems import upload_too_large
 from service.kit.auth import CallerDep
@@ -50,6 +51,7 @@ _PART = {"first": Example(summary="first", value=PARTS_REQUEST.model_dump())}
             *JSON_PROBLEMS,
             upload_too_large(4096 * MIB, "size_bytes"),
             problems.part_size_invalid(8 * MIB),
+            exceeded(BYTES, 100_000_000_000, 99_000_000_000, 4_211_870_000),
             STORE_UNAVAILABLE,
         ),
     },

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core import quotas
 from core.tables import Upload
 from service.kit.ids import could_be
 from service.kit.pages import Page, fetch_page
@@ -19,7 +20,13 @@ class UploadRepository:
         self._visible = select(Upload).where(Upload.tenant_id == tenant_id)
 
     def add(self, upload: Upload) -> None:
+        """Add an upload.
+
+        Raises:
+            Refused: `quota_exceeded`.
+        """
         assert upload.tenant_id == self._tenant_id
+        quotas.admit_dataset(self._session, self._tenant_id, upload.size_bytes)
         self._session.add(upload)
         self._session.flush()
 

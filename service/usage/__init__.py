@@ -1,0 +1,1 @@
+"""Usage: what a tenant has and has used, beside what it may."""
