@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
+from core import audit
 from core.ids import new_id
 from core.scopes import ALL
 from core.settings import get_settings
@@ -63,7 +64,8 @@ def create(session: Session, tenant: str, name: str, scopes: Sequence[str] = (AL
         tenant_id = new_id("ten")
         session.add(Tenant(id=tenant_id, name=tenant))
         session.flush()
-    _, secret = add(session, tenant_id, name, scopes)
+    with audit.acting(audit.Actor("operator")):
+        _, secret = add(session, tenant_id, name, scopes)
     return secret.text
 
 
@@ -86,6 +88,7 @@ def add(
         expires_at=expires_at,
     )
     session.add(row)
+    audit.note(session, tenant_id, "api_key.created", row.id, scopes=list(scopes))
     session.flush()
     return row, secret
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from core import lifecycle, steps
+from core import audit, lifecycle, steps
 from core.ids import new_id
 from core.tables import Dataset, Erasure, Generator, Job, Step
 
@@ -21,6 +21,7 @@ def request(session: Session, dataset: Dataset) -> Erasure:
 
     Jobs that work on it or with a generator that was trained on it are cancelled.
     """
+    audit.note(session, dataset.tenant_id, "dataset.erasure_requested", dataset.id)
     known = session.scalars(select(Erasure).where(Erasure.dataset_id == dataset.id)).one_or_none()
     if known is not None:
         return known

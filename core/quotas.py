@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, literal_column, select, text
 from sqlalchemy.orm import Session
 
-from core import compute, lifecycle, uploads
+from core import audit, compute, lifecycle, uploads
 from core.problem import Refused
 from core.settings import get_settings
 from core.tables import Artifact, Dataset, Job, Tenant, Upload
@@ -84,6 +84,7 @@ def change(session: Session, tenant: str, name: str, limit: int | None) -> None:
     """
     row = _tenant(session, tenant)
     row.quotas = {**row.quotas, name: limit}
+    _note(session, row, name, limit)
 
 
 def reset(session: Session, tenant: str, name: str) -> None:
@@ -94,6 +95,12 @@ def reset(session: Session, tenant: str, name: str) -> None:
     """
     row = _tenant(session, tenant)
     row.quotas = {other: limit for other, limit in row.quotas.items() if other != name}
+    _note(session, row, name, "default")
+
+
+def _note(session: Session, row: Tenant, name: str, limit: int | str | None) -> None:
+    with audit.acting(audit.Actor("operator")):
+        audit.note(session, row.id, "quota.changed", row.id, name=name, limit=limit)
 
 
 def of_tenant(session: Session, tenant: str) -> dict[str, int | None]:

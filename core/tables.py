@@ -335,6 +335,26 @@ class Event(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class AuditEvent(Base):
+    """Who did what to what; the database refuses to change or delete one. See `core.audit`."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        Index("ix_audit_events_tenant_id_id", "tenant_id", "id"),
+        Index("ix_audit_events_object", "tenant_id", "object_id", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    actor_type: Mapped[str]
+    api_key_id: Mapped[str | None]
+    action: Mapped[str]
+    object_id: Mapped[str]
+    request_id: Mapped[str | None]
+    details: Mapped[JSON]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class MetricPoint(Base):
     """What a step of a job measured at one moment; the longer it runs, the farther apart."""
 

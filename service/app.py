@@ -12,6 +12,7 @@ from core.settings import Settings, get_settings
 from service.api_keys.endpoints import router as api_keys
 from service.artifacts.endpoints import downloads
 from service.artifacts.endpoints import router as artifacts
+from service.audit.endpoints import router as audit
 from service.datasets.endpoints import UPLOAD_PATH
 from service.datasets.endpoints import router as datasets
 from service.datasets.upload import Gate
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generators,
         api_keys,
         usage,
+        audit,
         health,
     ):
         scopes.check(router.routes)

@@ -10,20 +10,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import (
-    LargeBinary,
-    cast,
-    delete,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import delete, exists, func, literal, null, or_, select, update
 from sqlalchemy.orm import Session
 
-from core import erasure, lifecycle, steps
+from core import audit, erasure, lifecycle, steps
 from core.database import transaction
 from core.object_store import ObjectStore, dataset_prefix, job_prefix
 from core.settings import Settings
@@ -64,19 +54,27 @@ def erase_datasets(settings: Settings) -> None:
             _forget(session, row, job_ids)
             row.completed_at = func.now()
             lifecycle.record(session, row.tenant_id, row.dataset_id, "dataset.erased")
+            audit.note(
+                session,
+                row.tenant_id,
+                "dataset.erased",
+                row.dataset_id,
+                erasure_id=row.id,
+                objects=row.objects,
+                size_bytes=row.size_bytes,
+            )
             log.info("%s: erased", row.dataset_id)
 
 
 def _due(quiet: timedelta) -> Any:
     """An open erasure that nobody writes to; a worker that lost its lease is gone after `quiet`."""
-    jobs = select(Job.id).where(
-        or_(Job.dataset_id == Erasure.dataset_id, Job.compared_dataset_id == Erasure.dataset_id)
-    )
+    reads = or_(Job.dataset_id == Erasure.dataset_id, Job.compared_dataset_id == Erasure.dataset_id)
+    jobs = select(Job.id).where(reads).correlate(Erasure)
     busy = exists().where(
         or_(Step.dataset_id == Erasure.dataset_id, Step.job_id.in_(jobs)),
         or_(Step.status.in_(steps.OPEN), Step.finished_at > func.now() - quiet),
     )
-    unfinished = exists().where(Job.id.in_(jobs), Job.status.not_in(lifecycle.FINAL))
+    unfinished = exists().where(reads, Job.status.not_in(lifecycle.FINAL))
     return (
         select(Erasure)
         .where(Erasure.completed_at.is_(None), ~busy, ~unfinished)
@@ -132,7 +130,7 @@ def _forget(session: Session, row: Erasure, job_ids: Sequence[str]) -> None:
         update(Job)
         .where(Job.id.in_(job_ids))
         .values(
-            evaluation=None,
+            evaluation=null(),
             metrics={},
             options=Job.options.op("||")(literal({"metadata": {}}, Job.options.type)),
             purged_at=func.now(),
@@ -141,7 +139,7 @@ def _forget(session: Session, row: Erasure, job_ids: Sequence[str]) -> None:
     session.execute(
         update(Step)
         .where(or_(Step.dataset_id == dataset.id, Step.job_id.in_(job_ids)))
-        .values(payload={}, result=None, checkpoint_key=None)
+        .values(payload={}, result=null(), checkpoint_key=None)
     )
     for table in (MetricPoint, Artifact, Generator):
         session.execute(delete(table).where(table.job_id.in_(job_ids)))
@@ -154,8 +152,7 @@ def _forget(session: Session, row: Erasure, job_ids: Sequence[str]) -> None:
         session.execute(
             delete(IdempotencyKey).where(
                 IdempotencyKey.tenant_id == row.tenant_id,
-                func.position(cast(literal(subject.encode()), LargeBinary), IdempotencyKey.body)
-                > 0,
+                func.encode(IdempotencyKey.body, "escape").contains(subject, autoescape=True),
             )
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, func, select
 
-from core import lifecycle
+from core import audit, lifecycle
 from core.database import transaction
 from core.settings import Settings
 from core.tables import Artifact, Dataset, IdempotencyKey, Job
@@ -36,6 +36,7 @@ def expire_datasets(settings: Settings) -> None:
         ).all()
         for dataset in datasets:
             lifecycle.record(session, dataset.tenant_id, dataset.id, "dataset.expired")
+            audit.note(session, dataset.tenant_id, "dataset.expired", dataset.id)
             lifecycle.change_dataset(session, dataset, lifecycle.DELETED)
 
 
@@ -71,6 +72,7 @@ def expire_results(settings: Settings) -> None:
             session.execute(delete(Artifact).where(Artifact.job_id == job.id))
             job.purged_at = None
             lifecycle.record(session, job.tenant_id, job.id, "job.results_expired")
+            audit.note(session, job.tenant_id, "job.results_expired", job.id)
 
 
 def _older(moment: Any, age: timedelta) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from core import api_keys
+from core import api_keys, audit
 from core.api_keys import Caller
 from core.database import reading, transaction
 from core.scopes import beyond
@@ -47,6 +47,13 @@ def rotate(caller: Caller, key_id: str, asked: RotateRequest) -> tuple[ApiKey, s
             row.expires_at = ends
         _refuse_longer(caller, row.expires_at)
         secret = api_keys.rotate(row, timedelta(seconds=asked.grace_seconds))
+        audit.note(
+            session,
+            caller.tenant_id,
+            "api_key.rotated",
+            row.id,
+            grace_seconds=asked.grace_seconds,
+        )
         session.flush()
         session.refresh(row)
     return row, secret.text
@@ -63,6 +70,7 @@ def revoke(caller: Caller, key_id: str) -> None:
         if row.revoked_at is None:
             row.revoked_at = func.now()
             row.previous_digest = row.previous_expires_at = None
+        audit.note(session, caller.tenant_id, "api_key.revoked", row.id)
 
 
 def get(tenant_id: str, key_id: str) -> ApiKey:

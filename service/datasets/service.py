@@ -8,7 +8,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from core import doorbell, lifecycle, quotas, steps
+from core import audit, doorbell, lifecycle, quotas, steps
 from core.database import reading, transaction
 from core.object_store import ObjectStore, dataset_prefix
 from core.problem import Refused
@@ -99,6 +99,7 @@ def _add(session: Session, dataset: Dataset) -> None:
         dataset_id=dataset.id,
     )
     lifecycle.record(session, dataset.tenant_id, dataset.id, "dataset.created")
+    audit.note(session, dataset.tenant_id, "dataset.created", dataset.id)
 
 
 async def wait_for_verdict(
@@ -188,6 +189,8 @@ def change(tenant_id: str, dataset_id: str, asked: DatasetChange) -> Dataset:
             raise problems.dataset_not_found()
         for name in asked.model_fields_set:
             setattr(dataset, name, getattr(asked, name))
+        changes = asked.model_dump(exclude_unset=True)
+        audit.note(session, tenant_id, "dataset.updated", dataset.id, **changes)
     return dataset
 
 
@@ -208,3 +211,4 @@ def delete(tenant_id: str, dataset_id: str, store: ObjectStore) -> None:
             raise problems.dataset_in_use()
         store.delete_prefix(dataset_prefix(tenant_id, dataset_id))
         lifecycle.change_dataset(session, dataset, lifecycle.DELETED)
+        audit.note(session, tenant_id, "dataset.deleted", dataset.id)

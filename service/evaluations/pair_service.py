@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import doorbell, lifecycle, steps, tables
+from core import audit, doorbell, lifecycle, steps, tables
 from core.database import reading, transaction
 from core.ids import new_id
 from core.job_options import EvaluationOptions, JobOptions
@@ -109,6 +109,7 @@ def create(tenant_id: str, asked: PairRequest) -> tables.Job:
             payload=payload,
         )
         lifecycle.record(session, tenant_id, row.id, "job.created")
+        audit.note(session, tenant_id, "evaluation.created", row.id, dataset_id=clean.id)
     doorbell.ring(doorbell.COMPUTE)
     return row
 
@@ -190,6 +191,7 @@ def cancel(tenant_id: str, evaluation_id: str) -> tables.Job:
             lifecycle.request_cancel(session, row)
         except lifecycle.IllegalChange as error:
             raise job_problems.job_cannot_change(row) from error
+        audit.note(session, tenant_id, "evaluation.cancelled", row.id)
         session.flush()
         session.refresh(row, ("finished_at", "cancel_requested_at"))
     return row

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from core import doorbell, lifecycle, steps, tables
+from core import audit, doorbell, lifecycle, steps, tables
 from core.database import reading, transaction
 from core.ids import new_id
 from core.job_options import JobOptions
@@ -100,6 +100,8 @@ def protect(tenant_id: str, generator_id: str, asked: ProtectRequest) -> tables.
             job_id=job.id,
         )
         lifecycle.record(session, tenant_id, job.id, "job.created")
+        details = {"dataset_id": dataset.id, "generator_id": generator.id}
+        audit.note(session, tenant_id, "job.created", job.id, **details)
     doorbell.ring(doorbell.COMPUTE)
     return job
 
@@ -131,3 +133,4 @@ def delete(tenant_id: str, generator_id: str, store: ObjectStore) -> None:
         store.delete(generator.object_key)
         repository.remove(generator)
         lifecycle.record(session, tenant_id, generator_id, "generator.deleted")
+        audit.note(session, tenant_id, "generator.deleted", generator_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from core import doorbell, lifecycle, steps
+from core import audit, doorbell, lifecycle, steps
 from core.database import reading, transaction
 from core.ids import new_id
 from core.settings import Settings
@@ -61,6 +61,7 @@ def create(tenant_id: str, asked: JobRequest, settings: Settings) -> Job:
             priority=job.priority,
         )
         lifecycle.record(session, tenant_id, job.id, "job.created")
+        audit.note(session, tenant_id, "job.created", job.id, dataset_id=dataset.id)
     doorbell.ring(doorbell.COMPUTE)
     return job
 
@@ -134,7 +135,7 @@ def cancel(tenant_id: str, job_id: str) -> Job:
     Raises:
         Refused: `job_not_found` or `job_already_finished`.
     """
-    return _change(tenant_id, job_id, lifecycle.request_cancel)
+    return _change(tenant_id, job_id, lifecycle.request_cancel, "job.cancelled")
 
 
 def pause(tenant_id: str, job_id: str) -> Job:
@@ -143,7 +144,7 @@ def pause(tenant_id: str, job_id: str) -> Job:
     Raises:
         Refused: `job_not_found`, `job_already_finished` or `job_being_cancelled`.
     """
-    return _change(tenant_id, job_id, lifecycle.request_pause)
+    return _change(tenant_id, job_id, lifecycle.request_pause, "job.paused")
 
 
 def resume(tenant_id: str, job_id: str) -> Job:
@@ -152,12 +153,14 @@ def resume(tenant_id: str, job_id: str) -> Job:
     Raises:
         Refused: `job_not_found`, `job_already_finished` or `job_being_cancelled`.
     """
-    job = _change(tenant_id, job_id, lifecycle.request_resume)
+    job = _change(tenant_id, job_id, lifecycle.request_resume, "job.resumed")
     doorbell.ring(doorbell.COMPUTE)
     return job
 
 
-def _change(tenant_id: str, job_id: str, request: Callable[[Session, Job], None]) -> Job:
+def _change(
+    tenant_id: str, job_id: str, request: Callable[[Session, Job], None], action: str
+) -> Job:
     with transaction() as session:
         job = JobRepository(session, tenant_id).lock(job_id)
         if job is None:
@@ -166,6 +169,7 @@ def _change(tenant_id: str, job_id: str, request: Callable[[Session, Job], None]
             request(session, job)
         except lifecycle.IllegalChange as error:
             raise problems.job_cannot_change(job) from error
+        audit.note(session, tenant_id, action, job.id)
         session.flush()
         session.refresh(job, ("finished_at",))
     return job

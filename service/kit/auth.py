@@ -6,7 +6,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
-from core import api_keys, logs, scopes
+from core import api_keys, audit, logs, scopes
 from core.api_keys import Caller
 from core.database import reading
 from service.kit.problems import Refusal
@@ -85,6 +85,7 @@ def identify(request: Request) -> Caller:
         if caller is None:
             raise expired() if api_keys.has_expired(session, key) else invalid()
     logs.add(tenant=caller.tenant_id)
+    audit.identified(caller.key_id)
     if caller.use_is_stale:
         request.app.state.last_used.note(caller.key_id)
     scope = required(request.method, request.scope["route"].path)

@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core import logs
+from core import audit, logs
 from service.kit.problems import INTERNAL_ERROR, answer
 
 HEADER = "X-Request-ID"
@@ -43,7 +43,8 @@ class RequestIdMiddleware:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
-        with logs.bound(request_id=request_id):
+        actor = audit.Actor("api_key", request_id=request_id)
+        with logs.bound(request_id=request_id), audit.acting(actor):
             try:
                 await self.app(scope, receive, send_named)
             except Exception:

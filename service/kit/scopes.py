@@ -19,9 +19,10 @@ FAMILIES = {
     "generators": "jobs",
     "artifacts": "jobs",
     "studies": "jobs",
-    "webhook_endpoints": "webhooks",
+    "webhooks": "webhooks",
     "api_keys": "keys",
     "usage": "account",
+    "audit_events": "account",
 }
 SAFE = frozenset({"GET", "HEAD"})
 # What changes nothing although it is a POST.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from core import uploads
+from core import audit, uploads
 from core.database import reading, transaction
 from core.ids import new_id
 from core.object_store import ObjectStore
@@ -59,6 +59,7 @@ def begin(tenant_id: str, asked: UploadRequest, store: ObjectStore, settings: Se
     try:
         with transaction() as session:
             UploadRepository(session, tenant_id).add(row)
+            audit.note(session, tenant_id, "upload.created", row.id, size_bytes=row.size_bytes)
     except BaseException:
         store.abort_multipart(key, row.store_upload_id)
         raise
@@ -141,6 +142,7 @@ def complete(tenant_id: str, upload_id: str, store: ObjectStore) -> Upload:
     with transaction() as session:
         upload = _locked(session, tenant_id, upload_id)
         if upload.status in {uploads.COMPLETED, uploads.USED}:
+            audit.note(session, tenant_id, "upload.completed", upload.id)
             return upload
         if upload.status != uploads.PENDING:
             raise problems.upload_closed(upload.status)
@@ -154,6 +156,8 @@ def complete(tenant_id: str, upload_id: str, store: ObjectStore) -> Upload:
         else:
             uploads.discard(store, upload)
             upload.status = uploads.CANCELLED
+        action = "upload.completed" if sound else "upload.cancelled"
+        audit.note(session, tenant_id, action, upload.id)
     if not sound:
         raise problems.checksum_mismatch()
     return upload
@@ -185,6 +189,7 @@ def cancel(tenant_id: str, upload_id: str, store: ObjectStore) -> Upload:
         if upload.status in uploads.OPEN:
             uploads.discard(store, upload)
             upload.status = uploads.CANCELLED
+        audit.note(session, tenant_id, "upload.cancelled", upload.id)
     return upload
 
 

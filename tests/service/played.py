@@ -7,10 +7,12 @@ from typing import Any, Self
 
 from fastapi import FastAPI
 from httpx2 import Response
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from core import database, doorbell, steps
 from core.problem import Problem
+from core.tables import AuditEvent
 from service.kit.problems import PROBLEM_JSON
 from worker import flow
 
@@ -53,8 +55,23 @@ class DocumentedAnswers:
                 code = response.json()["code"]
                 examples = documented["content"][media_type]["examples"]
                 assert code in examples or code in VERDICTS, code
+        if response.is_success and response.request.method != "GET":
+            self._check_audit(response, operation)
+
+    def _check_audit(self, response: Response, operation: dict[str, Any]) -> None:
+        """What was changed is in the audit log; see `core.audit`."""
+        if operation["operationId"] in READING or "idempotent-replayed" in response.headers:
+            return
+        with database.transaction() as session:
+            query = select(AuditEvent).where(
+                AuditEvent.request_id == response.headers["x-request-id"]
+            )
+            events = session.scalars(query).all()
+        assert events, f"{operation['operationId']} leaves no audit event"
+        assert all(event.api_key_id for event in events)
 
 
+READING = ("estimate_job", "sign_parts")  # POSTs that change nothing
 VERDICTS = ("image_truncated", "worker_lost")
 SUMMARY = {
     "layout": "npz",
