@@ -30,7 +30,7 @@ from core.tables import (
     Upload,
 )
 
-BATCH = 20
+BATCH = 100
 ERASED = "erased"  # in place of a name that an owner gave
 
 log = logging.getLogger(__name__)
