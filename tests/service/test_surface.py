@@ -5,7 +5,7 @@ import logging
 import re
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -134,21 +134,21 @@ def test_what_does_not_answer_is_named(servers: Settings) -> None:
 
 def test_a_check_that_hangs_is_not_asked_twice(servers: Settings) -> None:
     asked = 0
+    over = threading.Event()
 
     def hang() -> None:
         nonlocal asked
         asked += 1
-        time.sleep(1.0)
+        over.wait(60)
 
     app = create_app(servers)
-    checks = checks_of(app.state.store) | {"database": hang}
+    checks = dict.fromkeys(checks_of(app.state.store), lambda: None) | {"database": hang}
     app.state.readiness = Readiness(checks, limit_seconds=0.2)
     with TestClient(app) as client:
         for _ in range(2):
-            started = time.monotonic()
             body = problem(client.get("/readyz"), 503, "not_ready")
-            assert time.monotonic() - started < 0.8
-            assert body["checks"] == {"database": False, "broker": True, "store": True}
+            assert not body["checks"]["database"]
+        over.set()
     assert asked == 1
 
 
