@@ -28,10 +28,10 @@ from typing import Any
 import httpx2
 import psutil
 
-from cli.client import FINAL
 from cli.stack.environment import inherited
 from cli.stack.info import StackInfo
 from cli.stack.stack import running_stack
+from unlearnable.models import FINAL
 
 SAMPLE = Path(__file__).parents[1] / "cli" / "data" / "mnist-sample.npz"
 VICTIM = "paper-mnist-cnn"

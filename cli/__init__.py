@@ -1,6 +1,6 @@
-"""The `unlearnable` command: `up` runs the whole stack on one machine, `demo` shows what it does.
+"""The `unlearnable` command: for owners of data, and to run the whole stack on one machine.
 
-Commands live here with what they print and the small HTTP client they use; `stack/` starts and
-stops the processes, `demo/` is the guided tour. Commands speak to the service over HTTP like every
-other data owner: nothing here reads the database, trains or protects.
+`owner/` is what owners do with any service, `stack/` starts and stops the processes of `up`,
+`demo/` is the guided tour. Commands speak to the service through the Python client (`unlearnable/`)
+like every other data owner: nothing here reads the database, trains or protects.
 """

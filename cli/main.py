@@ -4,16 +4,27 @@ import typer
 
 from cli.config import config
 from cli.demo.run import demo
+from cli.owner import datasets, jobs
+from cli.owner.evaluate import EVALUATE_HELP, evaluate
+from cli.owner.follow import STATUS_HELP, WAIT_HELP, status, wait
+from cli.owner.protect import APPLY_HELP, PROTECT_HELP, apply, protect
 from cli.up import up
 
 app = typer.Typer(
     name="unlearnable",
     help="Release labelled images that nobody can train a working model on.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,  # they hold passwords
 )
+app.command(help=PROTECT_HELP)(protect)
+app.command(help=APPLY_HELP)(apply)
+app.command(help=EVALUATE_HELP)(evaluate)
+app.command(help=STATUS_HELP)(status)
+app.command(help=WAIT_HELP)(wait)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(datasets.app, name="datasets")
+app.add_typer(datasets.generators, name="generators")
 app.command()(up)
 app.command()(demo)
 app.command()(config)

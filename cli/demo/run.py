@@ -7,19 +7,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.client import ApiError, Client, Dataset, Evaluation
 from cli.demo.check import BytesDiffer, check_protected
-from cli.demo.follow import follow
 from cli.demo.table import results_table
+from cli.owner.output import Output
+from cli.owner.wishes import parse_map
 from cli.stack.errors import StackError
 from cli.stack.info import StackInfo, find_running
 from cli.stack.stack import running_stack
 from cli.up import DATA, SAMPLE, DataOption
+from unlearnable import Evaluation, Unlearnable, UnlearnableError
 
 OUT = Path("demo-output")
 BASELINE_AT_LEAST = 95.0  # percent; below it, nothing is shown about protection
 PROTECTED_AT_MOST = 15.0
-POLL_SECONDS = 0.3
 FAILED, INTERRUPTED = 1, 130
 
 
@@ -55,7 +55,7 @@ def demo(
             console.print("Starting the stack (PostgreSQL, Valkey, S3, API, workers) ...")
         with running_stack(data) as info:
             _journey(info, console, out, epsilon, eta, budget, seed)
-    except (StackError, ApiError, DemoFailed) as error:
+    except (StackError, UnlearnableError, DemoFailed) as error:
         errors.print(str(error))
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
@@ -75,25 +75,24 @@ def _journey(
     """What a data owner does: upload, ask for a job, wait, read the proof, download, check."""
     console.print(f"API {info.api_url}, logs {info.logs}")
     started = time.monotonic()
-    with Client(info.api_url, info.api_key) as client:
+    with Unlearnable(info.api_key, info.api_url) as client:
         console.print(f"Uploading {SAMPLE.name} ...")
-        dataset = _await_dataset(client, client.upload(SAMPLE, "MNIST sample"))
-        job = client.create_job(dataset.id, epsilon, label_map, seed, budget)
+        dataset = client.datasets.upload(SAMPLE, name="MNIST sample")
+        job = client.jobs.create(
+            dataset.id, epsilon=epsilon, label_map=label_map, seed=seed, budget_seconds=budget
+        )
         console.print(f"Dataset {dataset.id} is ready; job {job.id} protects it.")
         try:
-            job = follow(lambda: client.job(job.id), console)
+            with Output(as_json=False, console=console).work() as show:
+                client.jobs.wait(job.id, on_progress=show)
         except KeyboardInterrupt:
-            client.cancel(job.id)  # the stack may be somebody's, and go on running
+            client.jobs.cancel(job.id)  # the stack may be somebody's, and go on running
             raise
-        if job.status != "succeeded":
-            reason = "no reason was given."
-            if job.error:
-                reason = " ".join(filter(None, (job.error.message, job.error.hint)))
-            raise DemoFailed(f"The job ended as {job.status}: {reason}")
-        evaluation = client.evaluation(job.id)
+        evaluation = client.jobs.evaluation(job.id)
         out.mkdir(parents=True, exist_ok=True)
         paths = {
-            artifact.kind: client.download(artifact, out) for artifact in client.artifacts(job.id)
+            artifact.kind: client.artifacts.download(artifact, out)
+            for artifact in client.artifacts.list(job.id)
         }
     seconds = time.monotonic() - started
     try:
@@ -109,33 +108,6 @@ def _journey(
     console.print(evaluation.verdict.summary)
     console.print("\n".join(f"  {path}" for path in paths.values()))
     judge(evaluation)
-
-
-def _await_dataset(client: Client, dataset: Dataset) -> Dataset:
-    while dataset.status == "validating":
-        time.sleep(POLL_SECONDS)
-        dataset = client.dataset(dataset.id)
-    if dataset.status != "ready":
-        reason = dataset.error.message if dataset.error else "no reason was given."
-        raise DemoFailed(f"The upload was {dataset.status}: {reason}")
-    return dataset
-
-
-def parse_map(text: str | None) -> str | dict[str, str] | None:
-    """A label map as written on the command line: `shift`, or pairs such as `0:1,1:0`.
-
-    Raises:
-        typer.BadParameter: a pair has no colon, or names a class twice.
-    """
-    if text is None or text == "shift":
-        return text
-    pairs = [pair.partition(":") for pair in text.split(",")]
-    parsed = {source.strip(): target.strip() for source, colon, target in pairs if colon}
-    if len(parsed) != len(pairs):
-        raise typer.BadParameter(
-            "write `shift`, or pairs such as 0:1,1:2,2:0", param_hint="--label-map"
-        )
-    return parsed
 
 
 def judge(evaluation: Evaluation) -> None:

@@ -2,8 +2,8 @@
 
 from rich.table import Table
 
-from cli.client import Evaluation
 from cli.demo.check import Checked
+from unlearnable import Evaluation
 
 
 def results_table(evaluation: Evaluation, checked: Checked, seconds: float) -> Table:
@@ -27,7 +27,7 @@ def results_table(evaluation: Evaluation, checked: Checked, seconds: float) -> T
         ("Largest change of a pixel", f"{checked.linf}/255 (bound {checked.bound}/255)"),
         ("PSNR", "none" if evaluation.psnr_db is None else f"{evaluation.psnr_db:.1f} dB"),
         ("Images protected", f"{checked.images:,}"),
-        ("Time to train the generator", f"{evaluation.seconds_training:.0f} s"),
+        ("Time to train the generator", f"{evaluation.seconds_training or 0:.0f} s"),
         ("Time of the whole job", f"{evaluation.seconds_total:.0f} s"),
         ("Time from upload to download", f"{seconds:.0f} s"),
     ]

@@ -1,19 +1,16 @@
 """What the demo concludes, and the bytes that it concludes it from."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
-from cli.client import Evaluation, Job, Verdict
 from cli.demo.check import BytesDiffer, Checked, check_protected
-from cli.demo.follow import follow
-from cli.demo.run import DemoFailed, judge, parse_map
+from cli.demo.run import DemoFailed, judge
 from cli.demo.table import results_table
+from unlearnable import Evaluation, Verdict
 
 BOUND = 76  # floor(255 * 0.3)
 
@@ -22,6 +19,10 @@ def evaluation(baseline: float = 99.0, protected: float = 4.0) -> Evaluation:
     return Evaluation(
         baseline_accuracy=baseline,
         protected_accuracy=protected,
+        chance_accuracy=10.0,
+        epsilon=0.3,
+        classes=[str(digit) for digit in range(10)],
+        job_id="job_1",
         targeted_success=31.5,
         linf=BOUND,
         psnr_db=14.6,
@@ -87,40 +88,6 @@ def test_the_exit_rule() -> None:
         judge(evaluation(baseline=94.9))
     with pytest.raises(DemoFailed, match="Not protected"):
         judge(evaluation(protected=15.1))
-
-
-def test_label_maps_on_the_command_line() -> None:
-    assert parse_map(None) is None
-    assert parse_map("shift") == "shift"
-    assert parse_map("0:1, 1:0") == {"0": "1", "1": "0"}
-    for wrong in ("0", "0:1,0:2", ""):
-        with pytest.raises(typer.BadParameter):
-            parse_map(wrong)
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_a_job_is_followed_to_its_end(terminal: bool) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=40)
-    states = [
-        Job(id="j", status="queued"),
-        Job(
-            id="j",
-            status="running",
-            phase="training",
-            progress=0.4,
-            estimated_finish_at=soon,
-            metrics={"victim_loss": 0.5, "held_out_accuracy": 37.5, "seconds_training": 3},
-        ),
-        Job(id="j", status="succeeded", progress=1.0),
-    ]
-    console = Console(force_terminal=terminal, record=True, width=140, quiet=False)
-    assert follow(iter(states).__next__, console).status == "succeeded"
-    shown = console.export_text()
-    assert "succeeded" in shown
-    assert "100%" in shown
-    if not terminal:
-        assert "held out accuracy 37.5 %" in shown
-        assert " s left, done at " in shown
 
 
 def test_the_table_names_every_figure() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.client import ApiError, Client
 from cli.stack.info import StackInfo
 from cli.up import SAMPLE, first_request
 from tests.cli.conftest import COMMAND, Up, alive, await_end, living_on
+from unlearnable import NotAuthenticated, Unlearnable
 
 PARTS = {
     "postgres",
@@ -69,8 +69,11 @@ def test_a_run_from_ready_to_sigterm(up: Callable[..., Up], data: Path) -> None:
     assert "Already running" in second.stderr
     assert info.api_url in second.stderr
 
-    with Client(info.api_url, "ul_not-a-key") as stranger, pytest.raises(ApiError, match="request"):
-        stranger.upload(SAMPLE, "digits")
+    with (
+        Unlearnable("ul_not-a-key", info.api_url) as stranger,
+        pytest.raises(NotAuthenticated, match="request"),
+    ):
+        stranger.datasets.upload(SAMPLE)
 
     code, printed, said = running.end(signal.SIGTERM)
     assert (code, said) == (0, "")
@@ -94,8 +97,8 @@ def test_data_survive_kill_9_and_a_dead_child_is_named(up: Callable[..., Up], da
     info = again.ready()
     await_end(before, seconds=0.0)
     assert (info.api_key, info.api_url) == (before.api_key, before.api_url)
-    with Client(info.api_url, info.api_key) as client:
-        assert client.dataset(uploaded).id == uploaded
+    with Unlearnable(info.api_key, info.api_url) as client:
+        assert client.datasets.get(uploaded).id == uploaded
 
     os.kill(info.processes["valkey"], signal.SIGKILL)
     code, _, said = again.wait()

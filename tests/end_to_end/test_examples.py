@@ -1,0 +1,81 @@
+"""The examples of the documentation, run as they are, and the command on the same journey."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.end_to_end.owner import CLASSES, Arrays, Owner, save_npz
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples"
+
+
+@pytest.fixture
+def environment(owner: Owner) -> dict[str, str]:
+    return os.environ | {
+        "UNLEARNABLE_URL": owner.stack.api_url,
+        "UNLEARNABLE_API_KEY": owner.stack.api_key,
+    }
+
+
+def run(
+    command: list[str], folder: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done
+
+
+def test_both_examples(environment: dict[str, str], digits: Arrays, tmp_path: Path) -> None:
+    save_npz(tmp_path / "digits.npz", digits)
+    for name, interpreter in (("protect.py", sys.executable), ("protect.sh", "sh")):
+        assert len((EXAMPLES / name).read_text().splitlines()) < 40
+        command = [interpreter, str(EXAMPLES / name), "digits.npz", "0.3", f"from-{name}"]
+        done = run(command, tmp_path, environment)
+        assert "fresh classifier" in done.stdout.splitlines()[-1], name
+        with np.load(tmp_path / f"from-{name}" / "protected.npz", allow_pickle=False) as protected:
+            assert len(protected["x_train"]) == len(digits["x_train"])
+
+
+def test_the_command_protects_a_folder(
+    environment: dict[str, str], digits: Arrays, tmp_path: Path
+) -> None:
+    """A folder goes in and a folder comes out; a second job applies what the first has trained."""
+    photos = tmp_path / "photos"
+    for number, (image, label) in enumerate(zip(digits["x_train"], digits["y_train"], strict=True)):
+        (photos / CLASSES[label]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(photos / CLASSES[label] / f"{number:04}.png")
+    command = [sys.executable, "-m", "cli.main"]
+    arguments = ["./photos", "--epsilon", "40/255", "--out", "out", "--budget", "3"]
+    done = run([*command, "protect", *arguments], tmp_path, environment)
+    assert "training" in done.stderr
+    assert "fresh classifier" in done.stdout
+    names = sorted(path.relative_to(photos) for path in photos.glob("*/*"))
+    published = tmp_path / "out" / "photos"
+    assert sorted(path.relative_to(published) for path in published.glob("*/*")) == names
+    before, after = (
+        np.asarray(Image.open(folder / names[0])).astype(np.int16) for folder in (photos, published)
+    )
+    assert 0 < np.abs(before - after).max() <= 40
+    private = {path.name for path in (tmp_path / "out" / "private").iterdir()}
+    assert {"evaluation.json", "preview.png", "report.html"} <= private
+    assert not list((tmp_path / "out").rglob("*.safetensors"))
+
+    (job_id,) = re.findall(r"job_\w+", done.stderr)
+    arguments = [job_id, "./photos", "--out", "again", "--no-unpack", "--json"]
+    done = run([*command, "apply", *arguments], tmp_path, environment)
+    answer = json.loads(done.stdout)
+    assert answer["job"]["kind"] == "application"
+    assert Path(answer["published"]) == Path("again/photos.zip") or answer["published"].endswith(
+        ".zip"
+    )
+    assert (done.stderr, (tmp_path / answer["published"]).is_file()) == ("", True)

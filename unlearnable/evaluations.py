@@ -1,0 +1,122 @@
+"""Evaluations: what is learned from any protected dataset, wherever it was protected."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from unlearnable.calls import ask, page_of, sleep
+from unlearnable.errors import JobCancelled, JobFailed, WaitTimeout
+from unlearnable.flows import Flow, Mode, Page, Pages, Resource, listing, operation
+from unlearnable.jobs import LabelMap
+from unlearnable.models import PairEvaluation
+from unlearnable.requests import Request
+
+PATH = "/v1/evaluations"
+FIRST_POLL_SECONDS, MOST_POLL_SECONDS = 0.5, 5.0
+OUTAGE_RETRIES = 80  # some ten minutes, as while the API is restarted
+
+
+class Evaluations(Resource[Mode]):
+    """Evaluations of pairs of datasets. That of a job is `jobs.evaluation`."""
+
+    @operation
+    def create(
+        self,
+        clean_dataset_id: str,
+        *,
+        protected_dataset_id: str | None = None,
+        job_id: str | None = None,
+        label_map: LabelMap | None = None,
+        untargeted: str | None = None,
+        victims: Sequence[str | Mapping[str, Any]] | None = None,
+        seeds: Sequence[int] | None = None,
+        countermeasures: Sequence[str] | None = None,
+        controls: Sequence[str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Flow[PairEvaluation]:
+        """Start an evaluation of a protected dataset, or of what a job has protected.
+
+        Args:
+            clean_dataset_id: the original. Its test images measure.
+            protected_dataset_id: the same images in the same order; or give `job_id`.
+            label_map: what each class was to be mistaken for; that of a job is known.
+            victims: classifiers, by name or with their training.
+            countermeasures: what a learner would try, such as `jpeg-10`.
+            extra: fields that this version does not know.
+        """
+        wishes = {
+            "clean_dataset_id": clean_dataset_id,
+            "protected_dataset_id": protected_dataset_id,
+            "job_id": job_id,
+            "label_map": label_map,
+            "untargeted": untargeted,
+            "victims": victims,
+            "seeds": seeds,
+            "countermeasures": countermeasures,
+            "controls": controls,
+            "metadata": metadata,
+        }
+        body = {name: value for name, value in wishes.items() if value is not None}
+        request = Request("POST", PATH, body={**body, **(extra or {})})
+        return (yield from ask(PairEvaluation, request, self.transport.max_retries))
+
+    @operation
+    def get(self, evaluation_id: str) -> Flow[PairEvaluation]:
+        """One evaluation, with its result once there is one."""
+        return (yield from self._get(evaluation_id, self.transport.max_retries))
+
+    @listing
+    def list(self, *, page_size: int | None = None) -> Pages[PairEvaluation]:
+        """Your evaluations, newest first, without results."""
+
+        def page(after: str | None) -> Flow[Page[PairEvaluation]]:
+            return page_of(PairEvaluation, PATH, after, page_size, self.transport.max_retries)
+
+        return page
+
+    @operation
+    def cancel(self, evaluation_id: str) -> Flow[PairEvaluation]:
+        """Call an evaluation off. Doing so twice is no error."""
+        request = Request("POST", f"{PATH}/{evaluation_id}/cancel")
+        return (yield from ask(PairEvaluation, request, self.transport.max_retries))
+
+    @operation
+    def wait(
+        self,
+        evaluation_id: str,
+        *,
+        timeout: float | None = None,
+        on_progress: Callable[[PairEvaluation], None] | None = None,
+        check: bool = True,
+    ) -> Flow[PairEvaluation]:
+        """Wait until an evaluation has ended, at most `timeout` seconds.
+
+        Args:
+            on_progress: called with the evaluation each time it was looked at.
+            check: False returns one that failed or was cancelled instead of raising.
+
+        Raises:
+            JobFailed, JobCancelled: it has not succeeded.
+            WaitTimeout: it goes on.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = FIRST_POLL_SECONDS
+        while True:
+            evaluation = yield from self._get(evaluation_id, OUTAGE_RETRIES)
+            if on_progress is not None:
+                on_progress(evaluation)
+            if evaluation.is_final:
+                break
+            if deadline is not None and time.monotonic() >= deadline:
+                raise WaitTimeout(f"{evaluation_id} has not ended in {timeout:g} s. It goes on.")
+            yield from sleep(pause)
+            pause = min(MOST_POLL_SECONDS, 1.2 * pause)
+        if check and evaluation.status == "cancelled":
+            raise JobCancelled(evaluation)
+        if check and evaluation.status != "succeeded":
+            raise JobFailed(evaluation)
+        return evaluation
+
+    def _get(self, evaluation_id: str, retries: int) -> Flow[PairEvaluation]:
+        return ask(PairEvaluation, Request("GET", f"{PATH}/{evaluation_id}"), retries)
