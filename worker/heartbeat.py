@@ -3,9 +3,15 @@
 Not a ping: a worker that has become deaf to its broker still answers those (Celery's control
 channel is another queue). So each idle worker rings a bell that only it can hear; the file is
 touched by the pool process that answers it, or by the thread that renews the lease of a step.
+
+The file is locked by whoever touches it. A process id would not tell whether a file is of the
+living: after a restart of a container the number of one that was killed is soon another's.
 """
 
+import contextlib
+import fcntl
 import os
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +27,7 @@ from core.settings import get_settings
 SWEEPER = "sweeper"
 
 _file: Path | None = None  # of this process or, in a pool process, of its parent
+_locks: list[int] = []  # open for as long as this process lives
 
 
 def _folder() -> Path:
@@ -31,14 +38,26 @@ def begin(role: str) -> None:
     """From now on this process, and those it forks, beat as `role`."""
     global _file
     _file = _folder() / f"{role}-{os.getpid()}"
-    beat()
+    _lock(_file)
 
 
 def beat() -> None:
     """Say that this worker does something; without `begin`, nobody listens."""
-    if _file is not None:
-        _file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _file.touch()
+    if _file is None:
+        return
+    try:
+        os.utime(_file)
+    except FileNotFoundError:
+        _lock(_file)
+
+
+def _lock(path: Path) -> None:
+    """Make the file, under a name that nobody looks at until it is locked."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, hidden = tempfile.mkstemp(prefix=".", dir=path.parent)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    Path(hidden).rename(path)
+    _locks.append(descriptor)
 
 
 def end() -> None:
@@ -59,15 +78,21 @@ def beats(role: str) -> list[Beat]:
     """Of every process of this machine that began as `role` and has not ended."""
     found = []
     for path in _folder().glob(f"{role}-*"):
-        pid = int(path.name.removeprefix(f"{role}-"))
-        try:
-            os.kill(pid, 0)
-            found.append(Beat(pid, time.time() - path.stat().st_mtime))
-        except PermissionError:
-            continue  # the number is another user's by now
-        except (ProcessLookupError, FileNotFoundError):
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError), path.open() as file:
+            if _is_locked(file.fileno()):
+                age = time.time() - os.fstat(file.fileno()).st_mtime
+                found.append(Beat(int(path.name.removeprefix(f"{role}-")), age))
+            else:
+                path.unlink()
     return found
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _own_bell(hostname: str) -> Queue:
