@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 
 UNFINISHED_UPLOAD_DAYS = 2
 CHUNK = MIB
-PART_BYTES = 8 * MIB  # S3 allows 10,000 parts: files of up to 78 GiB
+# The least that S3 takes, since each upload under way holds one in memory. With the 10,000 that S3
+# allows, a file has up to 48 GiB.
+PART_BYTES = 5 * MIB
 
 
 _GONE = frozenset({"404", "NoSuchKey", "NoSuchUpload"})

@@ -12,6 +12,8 @@ and then measures in turn (latencies in milliseconds, from when a request was du
     uploads_*       50 uploads of 20 MB at once, twice: seconds, all together MB a second, failures
     peak_rss_mb     largest resident memory of the API process, over everything above, in MiB
     uploads_rss_mb  the same of each of the two rounds of 50 uploads: flat if they do not differ
+    uploads_growth_mb  how far each of them is above what the process had before any upload, in MiB
+    uploads_bound_mb   what the parts of so many uploads take at the most, however large, in MiB
 """
 
 import argparse
@@ -31,8 +33,9 @@ from benchmarks.load.client import Client, Latencies, at_rate
 from benchmarks.load.population import Owner, fill
 from benchmarks.upload import Memory, compare, generate, running_api, through_api
 from cli.stack.servers import running_servers
-from core.object_store import ObjectStore
+from core.object_store import PART_BYTES, ObjectStore
 from core.settings import MIB, get_settings
+from service.datasets.upload import MAX_CONCURRENT, MAX_UNDERWAY
 
 WARM_UP_SECONDS = 2.0
 LIST_RATE = 20.0
@@ -105,6 +108,7 @@ def uploading(port: int, pid: int, key: str, folder: Path, count: int, size: int
     path = folder / "small"
     sha256 = generate(path, size)
     seconds, peaks, failed = [], [], 0
+    before = psutil.Process(pid).memory_info().rss / MIB
     for _ in range(2):
         with Memory(pid) as memory, ThreadPoolExecutor(count) as pool:
             started = time.perf_counter()
@@ -118,6 +122,8 @@ def uploading(port: int, pid: int, key: str, folder: Path, count: int, size: int
         "uploads_seconds": seconds,
         "uploads_mb_per_second": [round(count * size / MIB / taken, 1) for taken in seconds],
         "uploads_rss_mb": peaks,
+        "uploads_growth_mb": [round(peak - before, 1) for peak in peaks],
+        "uploads_bound_mb": (min(count, MAX_CONCURRENT) + MAX_UNDERWAY) * PART_BYTES / MIB,
     }
 
 

@@ -14,12 +14,12 @@ from core.settings import MIB
 from service.datasets import problems
 from service.datasets.form import UploadForm
 from service.kit.body_limit import declared_length
-from service.kit.part_writer import PartWriter, Written
+from service.kit.part_writer import PartMemory, PartWriter, Written
 
 # What the form's boundaries, headers and other fields may add to the file.
 FORM_BYTES = MIB
 # Each upload holds a part that fills, and all of them together those that are on their way to the
-# store: (64 + 12) * 8 MiB at the most.
+# store: (64 + 12) * 5 MiB at the most.
 MAX_CONCURRENT = 64
 MAX_UNDERWAY = 12
 LEAVE_SECONDS = 4.0
@@ -38,11 +38,11 @@ class Received:
 class Gate:
     """Lets a limited number of uploads in at a time. For one event loop.
 
-    `permits` are for the parts that they send to the store.
+    `memory` is for the parts that they send to the store.
     """
 
     def __init__(self, limit: int = MAX_CONCURRENT) -> None:
-        self.permits = asyncio.Semaphore(MAX_UNDERWAY)
+        self.memory = PartMemory(MAX_UNDERWAY)
         self._limit = limit
         self._inside = 0
         self._empty = asyncio.Event()
@@ -64,6 +64,7 @@ class Gate:
         finally:
             self._inside -= 1
             if not self._inside:
+                self.memory.shrink()
                 self._empty.set()
 
     async def wait_until_empty(self) -> None:
@@ -86,7 +87,7 @@ async def receive(
     declared = declared_length(request.scope)
     if declared is not None and declared > max_bytes + FORM_BYTES:
         raise problems.upload_too_large(max_bytes)
-    writer = PartWriter(store, key, "application/octet-stream", gate.permits)
+    writer = PartWriter(store, key, "application/octet-stream", gate.memory)
     try:
         seen = 0
         async for chunk in request.stream():

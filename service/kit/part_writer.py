@@ -35,28 +35,52 @@ class _Part:
     done: asyncio.Task[None]
 
 
+class PartMemory:
+    """What the parts of all writers lie in. For one event loop.
+
+    Each writer holds a part that fills. With a full one it waits for a permit, so that beside those
+    there are only `underway` parts: slow senders hold up nobody, and memory has a bound.
+
+    Parts are used again: what is freed and taken anew scatters over the heap, and the process comes
+    to more than all parts together.
+
+    Args:
+        underway: how many parts may be on their way to the store.
+    """
+
+    def __init__(self, underway: int) -> None:
+        self.permits = asyncio.Semaphore(underway)
+        self._unused: list[bytearray] = []
+
+    def take(self) -> bytearray:
+        """A part to fill; it holds anything."""
+        return self._unused.pop() if self._unused else bytearray(PART_BYTES)
+
+    def give_back(self, part: bytearray) -> None:
+        """Let others use a part that nobody reads any more."""
+        self._unused.append(part)
+
+    def shrink(self) -> None:
+        """Free what is not in use."""
+        self._unused.clear()
+
+
 class PartWriter:
     """While some parts are on their way to the store, the next one fills.
 
     Nothing is visible in the store before `finish`. Whoever does not finish must `discard`.
-
-    Args:
-        permits: how many parts of all writers may be on their way. A writer waits for one with a
-            full part, so each holds at most that one beside those: slow senders hold up nobody.
     """
 
-    def __init__(
-        self, store: ObjectStore, key: str, content_type: str, permits: asyncio.Semaphore
-    ) -> None:
+    def __init__(self, store: ObjectStore, key: str, content_type: str, memory: PartMemory) -> None:
         self.size = 0
         self._store = store
         self._key = key
         self._content_type = content_type
-        self._permits = permits
+        self._memory = memory
         self._opening: asyncio.Task[MultipartUpload] | None = None
         self._completing = False
         self._hash = hashlib.sha256()
-        self._filling = _fresh()
+        self._filling: bytearray | None = None
         self._filled = 0
         self._count = 0
         self._underway: deque[_Part] = deque()
@@ -64,6 +88,8 @@ class PartWriter:
     async def write(self, data: memoryview) -> None:
         """Take the next bytes; waits while a full part may not be sent."""
         while data:
+            if self._filling is None:
+                self._filling, self._filled = self._memory.take(), 0
             count = min(len(data), PART_BYTES - self._filled)
             memoryview(self._filling)[self._filled : self._filled + count] = data[:count]
             self._filled += count
@@ -71,12 +97,14 @@ class PartWriter:
             data = data[count:]
             if self._filled == PART_BYTES:
                 await self._send(self._filling)
-                self._filling, self._filled = _fresh(), 0
+                self._filling = None
 
     async def finish(self) -> Written:
         """Store the rest and make the object visible."""
-        if self._filled:
-            await self._send(self._filling[: self._filled])
+        if self._filling is not None:
+            del self._filling[self._filled :]  # where it lies: a copy would double it
+            await self._send(self._filling)
+            self._filling = None
         while self._underway:
             await self._arrived()
         if self._opening is not None:
@@ -114,7 +142,7 @@ class PartWriter:
         upload = await asyncio.shield(self._opening)
         if len(self._underway) == UNDERWAY:
             await self._arrived()
-        await self._permits.acquire()
+        await self._memory.permits.acquire()
         self._count += 1
         before = self._underway[-1].hashed if self._underway else None
         hashed = asyncio.create_task(self._hash_after(before, buffer))
@@ -132,15 +160,13 @@ class PartWriter:
         try:
             await run_in_threadpool(upload.write_part, number, buffer)
             await hashed
+            # Not after an error: a thread may still read it.
+            if len(buffer) == PART_BYTES:
+                self._memory.give_back(buffer)
         finally:
-            self._permits.release()
+            self._memory.permits.release()
 
     async def _arrived(self) -> None:
         """Wait for the oldest part on its way, and raise what went wrong with it."""
         await asyncio.shield(self._underway[0].done)
         self._underway.popleft()
-
-
-def _fresh() -> bytearray:
-    """Room for a part. Its pages cost memory only once written: small uploads are cheap."""
-    return bytearray(PART_BYTES)

@@ -19,5 +19,6 @@ def test_load() -> None:
     assert figures["poll_statuses"] == {"200": figures["poll_requests"]} == {"200": 20}
     assert figures["list_statuses"] == {"200": figures["list_requests"]} == {"200": 20}
     assert (figures["uploads"], figures["uploads_failed"]) == (6, 0)
+    assert figures["uploads_bound_mb"] == (3 + 12) * 5
     for name in ("poll_p99_ms", "list_p99_ms", "upload_ratio", "peak_rss_mb"):
         assert figures[name] > 0
