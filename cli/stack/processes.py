@@ -158,7 +158,7 @@ class Processes:
             self._tell_guardian(child.member)
             return child
 
-    def run(self, program: Program, seconds: float = 60.0) -> None:
+    def run(self, program: Program, seconds: float = 180.0) -> None:
         """Run a program to its end.
 
         Raises:
