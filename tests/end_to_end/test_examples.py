@@ -60,7 +60,7 @@ def test_the_command_protects_a_folder(
     assert "training" in done.stderr
     assert "fresh classifier" in done.stdout
     names = sorted(path.relative_to(photos) for path in photos.glob("*/*"))
-    published = tmp_path / "out" / "photos"
+    published = tmp_path / "out" / "images"
     assert sorted(path.relative_to(published) for path in published.glob("*/*")) == names
     before, after = (
         np.asarray(Image.open(folder / names[0])).astype(np.int16) for folder in (photos, published)
