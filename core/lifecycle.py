@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from core import compute, steps
+from core import compute, steps, webhooks
 from core.problem import Problem
 from core.tables import Baseline, Dataset, Event, Job, Step
 
@@ -46,9 +46,17 @@ class IllegalChange(Exception):
     """A state change that the life of a dataset or a job does not know."""
 
 
-def record(session: Session, tenant_id: str, subject_id: str, type_: str, **data: Any) -> None:
+def record(session: Session, tenant_id: str, subject_id: str, type_: str, **data: Any) -> Event:
     """Write an event."""
-    session.add(Event(tenant_id=tenant_id, subject_id=subject_id, type=type_, data=data))
+    event = Event(tenant_id=tenant_id, subject_id=subject_id, type=type_, data=data)
+    session.add(event)
+    return event
+
+
+def announce(session: Session, subject: Dataset | Job, type_: str, **data: Any) -> None:
+    """Write an event, and a message for each webhook of the owner that listens to it."""
+    event = record(session, subject.tenant_id, subject.id, type_, **data)
+    webhooks.post(session, event, subject)
 
 
 def lock_job(session: Session, job_id: str) -> Job:
@@ -91,7 +99,7 @@ def change_dataset(
                 Baseline.tenant_id == dataset.tenant_id, Baseline.dataset_sha256 == dataset.sha256
             )
         )
-    record(session, dataset.tenant_id, dataset.id, f"dataset.{status}", code=error and error.code)
+    announce(session, dataset, f"dataset.{status}", code=error and error.code)
 
 
 def change_job(session: Session, job: Job, status: str, error: Problem | None = None) -> None:
@@ -118,7 +126,7 @@ def change_job(session: Session, job: Job, status: str, error: Problem | None = 
             .where(Step.job_id == job.id, Step.status.in_(steps.OPEN))
             .values(status=steps.DROPPED, finished_at=func.now(), lease_expires_at=None)
         )
-    record(session, job.tenant_id, job.id, f"job.{status}", code=error and error.code)
+    announce(session, job, f"job.{status}", code=error and error.code)
 
 
 def _stamp(job: Job, entered: str) -> None:

@@ -37,7 +37,10 @@ OURS = ("core", "service", "worker", "cli", "engine", "__main__")
 QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.apps.worker")
 TALKATIVE = ("celery", "uvicorn")  # when they start, connect and stop
 STRUCK_OUT = "[secret]"
-_KEYS = r"ul_[A-Za-z0-9_-]{20,}|(?<=X-Amz-Signature=)[0-9a-f]+|(?<=Bearer )\S+"
+_KEYS = (
+    r"ul_[A-Za-z0-9_-]{20,}|whsec_[A-Za-z0-9+/=]{20,}"
+    r"|(?<=X-Amz-Signature=)[0-9a-f]+|(?<=Bearer )\S+"
+)
 
 _fields: ContextVar[dict[str, Any] | None] = ContextVar("log_fields", default=None)
 

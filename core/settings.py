@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.settings_files import SecretFileSource
+from core.webhook_targets import parse_networks
 
 MIB = 1024 * 1024
 PREFIX = "UNLEARNABLE_"
@@ -152,6 +153,26 @@ class Settings(BaseSettings):
         description="Files that jobs made are deleted so long after the job's end; none: never.",
     )
 
+    webhook_private_networks: str | None = Field(
+        default=None,
+        description="Networks that are not public and may have receivers of webhooks all the same, "
+        "such as `10.20.0.0/16,127.0.0.0/8`; there, http is accepted too. Whoever has a key can "
+        "send requests to every address in them.",
+    )
+    webhook_timeout_seconds: float = Field(
+        default=15.0, gt=0, le=30, description="How long the receiver of a webhook may take."
+    )
+    webhook_failing_days: float = Field(
+        default=5.0,
+        gt=0,
+        description="A webhook of which no attempt succeeded for so long is disabled.",
+    )
+    keep_deliveries_days: float = Field(
+        default=30.0,
+        gt=0,
+        description="How long the log of webhooks that were sent, or given up, is kept.",
+    )
+
     rate_limit_per_second: float = Field(
         default=100.0, ge=0, description="Requests a second that one key may make; 0: no limit."
     )
@@ -229,6 +250,10 @@ class Settings(BaseSettings):
     def _refuse_unsafe(self) -> Self:
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ValueError("heartbeat_seconds must be at most half of lease_seconds")
+        try:
+            parse_networks(self.webhook_private_networks)
+        except ValueError as error:
+            raise ValueError(f"webhook_private_networks: {error}") from error
         _refuse_weak_password("database_url", self.database_url)
         _refuse_weak_password("broker_url", self.broker_url.get_secret_value())
         _refuse_weak_key(self.secret_key.get_secret_value())

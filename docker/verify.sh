@@ -48,7 +48,7 @@ API_PORT=$(free_port) S3_PORT=$(free_port)
 export API_PORT S3_PORT SECRETS=$work/secrets DEFAULT_BUDGET_SECONDS=5
 export PUBLIC_URL=http://127.0.0.1:$API_PORT S3_PUBLIC_ENDPOINT_URL=http://127.0.0.1:$S3_PORT
 servers="postgres valkey seaweedfs"
-ours="api ingest worker sweeper"
+ours="api ingest worker sweeper webhooks"
 
 # --- what the checks are made of ----------------------------------------------------------------
 

@@ -36,6 +36,7 @@ from service.kit.security_headers import SecurityHeadersMiddleware
 from service.series.endpoints import router as series
 from service.uploads.endpoints import router as uploads
 from service.usage.endpoints import router as usage
+from service.webhooks.endpoints import router as webhooks
 
 DESCRIPTION = """
 Upload a labelled image dataset, start a job, and get back the same images with a perturbation of at
@@ -93,6 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         api_keys,
         usage,
         audit,
+        webhooks,
         health,
     ):
         scopes.check(router.routes)

@@ -1,6 +1,6 @@
 """Whether a worker of this machine lives, for container health checks.
 
-    python -m worker.alive {compute,ingest,sweeper} [--seconds S]
+    python -m worker.alive {compute,ingest,sweeper,webhooks} [--seconds S]
 
 Ends with 0 if there is one and all of them have beaten lately, with 1 if not; asks no server.
 """
@@ -10,14 +10,14 @@ import sys
 
 from core.doorbell import POOLS
 from core.settings import get_settings
-from worker.heartbeat import SWEEPER, beats
+from worker.heartbeat import SWEEPER, WEBHOOKS, beats
 
 LEASES = 3  # a beat waits for at most one statement on a database that is away: about a lease
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m worker.alive", description=__doc__)
-    parser.add_argument("role", choices=(*POOLS, SWEEPER))
+    parser.add_argument("role", choices=(*POOLS, SWEEPER, WEBHOOKS))
     parser.add_argument(
         "--seconds", type=float, help=f"oldest beat that counts; default {LEASES} leases"
     )

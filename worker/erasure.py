@@ -28,6 +28,7 @@ from core.tables import (
     MetricPoint,
     Step,
     Upload,
+    WebhookDelivery,
 )
 
 BATCH = 100
@@ -53,7 +54,8 @@ def erase_datasets(settings: Settings) -> None:
                 store.erase_prefix(prefix)
             _forget(session, row, job_ids)
             row.completed_at = func.now()
-            lifecycle.record(session, row.tenant_id, row.dataset_id, "dataset.erased")
+            dataset = session.get_one(Dataset, row.dataset_id)
+            lifecycle.announce(session, dataset, "dataset.erased")
             audit.note(
                 session,
                 row.tenant_id,
@@ -140,6 +142,9 @@ def _forget(session: Session, row: Erasure, job_ids: Sequence[str]) -> None:
         update(Step)
         .where(or_(Step.dataset_id == dataset.id, Step.job_id.in_(job_ids)))
         .values(payload={}, result=null(), checkpoint_key=None)
+    )
+    session.execute(
+        delete(WebhookDelivery).where(WebhookDelivery.subject_id.in_([dataset.id, *job_ids]))
     )
     for table in (MetricPoint, Artifact, Generator):
         session.execute(delete(table).where(table.job_id.in_(job_ids)))

@@ -19,10 +19,10 @@ from sqlalchemy import Float, extract, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core import lifecycle, steps
+from core import lifecycle, steps, webhooks
 from core.database import transaction
 from core.doorbell import POOLS
-from core.tables import Dataset, Event, Job, Step
+from core.tables import Dataset, Event, Job, Step, Webhook, WebhookDelivery
 
 # A transaction that took its event's number first may commit after one that took a later number.
 LAG = timedelta(seconds=5)
@@ -64,6 +64,12 @@ class DatabaseFigures(Collector):
             ("kind", "code"),
             registry=self._counted,
         )
+        self._disabled = Counter(
+            "unlearnable_webhooks_disabled",
+            "Webhooks that were disabled because their receiver is gone or keeps failing.",
+            ("reason",),
+            registry=self._counted,
+        )
         self._images = Counter(
             "unlearnable_images",
             "Images that the steps of ended jobs and of ready datasets went through.",
@@ -93,7 +99,12 @@ class DatabaseFigures(Collector):
         with self._mutex:
             try:
                 with transaction() as session:
-                    states = [*_queue(session), *_counts(session), *_accuracy(session)]
+                    states = [
+                        *_queue(session),
+                        *_counts(session),
+                        *_accuracy(session),
+                        *_webhooks(session),
+                    ]
                     self._count_events(session)
             except SQLAlchemyError as error:
                 log.warning("no figures: the database is away", exc_info=error)
@@ -132,6 +143,8 @@ class DatabaseFigures(Collector):
             if job is not None:
                 self._count_phases(job)
                 self._count_steps(session, Step.job_id == job.id)
+        elif event.type == webhooks.DISABLED:
+            self._disabled.labels(event.data["reason"]).inc()
         elif event.type == "dataset.ready":
             self._count_steps(session, Step.dataset_id == event.subject_id, Step.job_id.is_(None))
 
@@ -224,3 +237,32 @@ def _accuracy(session: Session) -> Iterator[Metric]:
         if accuracy is not None:
             family.add_metric((trained_on,), accuracy)
     yield family
+
+
+def _webhooks(session: Session) -> Iterator[Metric]:
+    """Whether receivers answer, and whether anybody sends."""
+    enabled, failing = session.execute(
+        select(func.count(), func.count(Webhook.failing_since)).where(Webhook.disabled_at.is_(None))
+    ).one()
+    family = GaugeMetricFamily(
+        "unlearnable_webhooks",
+        "Webhooks whose last attempt was received, or that had none, and those that are failing.",
+        labels=("state",),
+    )
+    family.add_metric(("sound",), enabled - failing)
+    family.add_metric(("failing",), failing)
+    yield family
+    late = extract("epoch", func.now() - func.min(WebhookDelivery.next_attempt_at)).cast(Float)
+    waiting, overdue = session.execute(
+        select(func.count(), late).where(WebhookDelivery.status == webhooks.PENDING)
+    ).one()
+    yield GaugeMetricFamily(
+        "unlearnable_webhook_messages_pending",
+        "Messages that wait for their first or their next attempt.",
+        waiting,
+    )
+    yield GaugeMetricFamily(
+        "unlearnable_webhook_late_seconds",
+        "For how long the oldest message that is due has been.",
+        max(overdue or 0, 0),
+    )

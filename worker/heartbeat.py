@@ -24,7 +24,7 @@ from kombu import Exchange, Queue
 from core.doorbell import LOOK, celery_app
 from core.settings import get_settings
 
-SWEEPER = "sweeper"
+SWEEPER, WEBHOOKS = "sweeper", "webhooks"
 
 _file: Path | None = None  # of this process or, in a pool process, of its parent
 _locks: list[int] = []  # open for as long as this process lives

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, select
 from core import audit, lifecycle
 from core.database import transaction
 from core.settings import Settings
-from core.tables import Artifact, Dataset, IdempotencyKey, Job
+from core.tables import Artifact, Dataset, IdempotencyKey, Job, WebhookDelivery
 
 BATCH = 100
 
@@ -71,8 +71,21 @@ def expire_results(settings: Settings) -> None:
         for job in jobs:
             session.execute(delete(Artifact).where(Artifact.job_id == job.id))
             job.purged_at = None
-            lifecycle.record(session, job.tenant_id, job.id, "job.results_expired")
+            lifecycle.announce(session, job, "job.results_expired")
             audit.note(session, job.tenant_id, "job.results_expired", job.id)
+
+
+def expire_deliveries(settings: Settings) -> None:
+    """The log of webhooks that were sent, or given up, is kept for a while only."""
+    age = timedelta(days=settings.keep_deliveries_days)
+    old = (
+        select(WebhookDelivery.id)
+        .where(_older(WebhookDelivery.finished_at, age))
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    with transaction() as session:
+        session.execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(old)))
 
 
 def _older(moment: Any, age: timedelta) -> ColumnElement[bool]:

@@ -26,7 +26,12 @@ from worker.faults import LOST
 from worker.figures import DatabaseFigures
 from worker.leftovers import clear_leftovers
 from worker.purge import purge_datasets, purge_jobs
-from worker.retention import expire_answers, expire_datasets, expire_results
+from worker.retention import (
+    expire_answers,
+    expire_datasets,
+    expire_deliveries,
+    expire_results,
+)
 from worker.uploads import expire_uploads
 from worker.waiting import release_waiting_steps
 
@@ -97,6 +102,7 @@ CONCERNS: tuple[Callable[[Settings], None], ...] = (
     clear_leftovers,
     expire_answers,
     expire_uploads,
+    expire_deliveries,
 )
 
 

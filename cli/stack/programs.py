@@ -54,3 +54,8 @@ def workers(settings: dict[str, str]) -> list[Program]:
         _python("worker-compute", WORKER_GRACE, compute, "worker.main", "compute"),
         _python("sweeper", 10.0, environment, "worker.sweeper"),
     ]
+
+
+def webhooks(settings: dict[str, str]) -> Program:
+    """The sender of webhooks."""
+    return _python("webhooks", 10.0, inherited() | settings, "worker.webhooks")

@@ -101,7 +101,7 @@ class Stack:
         api = processes.start(programs.api(settings, port))
         servers.start(processes, settings, ready)
         self.folder.empty_scratch()
-        for program in programs.workers(settings):
+        for program in (*programs.workers(settings), programs.webhooks(settings)):
             processes.start(program)
         processes.wait_until(api, lambda: _is_ready(port), API_SECONDS)
         ready("api")

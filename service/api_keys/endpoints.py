@@ -21,17 +21,10 @@ from service.api_keys.schemas import (
 )
 from service.kit.auth import CallerDep
 from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, failures, success
-from service.kit.idempotency import IdempotentRoute
+from service.kit.idempotency import SecretRoute
 from service.kit.pages import ListOf, PageDep, cursor_invalid
 
 PATH = "/v1/api_keys"
-
-
-class SecretRoute(IdempotentRoute):
-    """Whoever repeats a request is not shown the secret again: nobody has kept it."""
-
-    shown_once = frozenset({"secret"})
-
 
 router = APIRouter(prefix=PATH, tags=["API keys"], route_class=SecretRoute)
 

@@ -92,6 +92,12 @@ class IdempotentRoute(APIRoute):
         return once
 
 
+class SecretRoute(IdempotentRoute):
+    """Whoever repeats a request is not shown the secret again: nobody has kept it."""
+
+    shown_once = frozenset({"secret"})
+
+
 async def _once(
     request: Request, handler: Handler, tenant_id: str, key: str, shown_once: Set[str]
 ) -> Response:
@@ -145,7 +151,8 @@ def _replay(known: IdempotencyKey, fingerprint: str) -> Response:
 def _keep(tenant_id: str, key: str, response: Response, shown_once: Set[str]) -> None:
     body = bytes(response.body)
     if shown_once:
-        body = json.dumps(json.loads(body) | dict.fromkeys(shown_once)).encode()
+        told: dict[str, Any] = json.loads(body)
+        body = json.dumps(told | dict.fromkeys(told.keys() & shown_once)).encode()
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     with transaction() as session:
         session.execute(

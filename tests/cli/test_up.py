@@ -24,6 +24,7 @@ PARTS = {
     "worker-ingest",
     "worker-compute",
     "sweeper",
+    "webhooks",
     "guardian",
 }
 

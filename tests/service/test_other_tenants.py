@@ -64,6 +64,8 @@ def things(owner: Owner, job: dict[str, Any]) -> dict[str, str]:
     ]
     with transaction() as session:
         session.add_all(rows)
+    webhook = owner.api.post("/v1/webhooks", json={"url": "https://hooks.example.com/"}).json()
+    tested = owner.api.post(f"/v1/webhooks/{webhook['id']}/test").json()
     pair = {"clean_dataset_id": job["dataset_id"], "job_id": job["id"]}
     evaluation = owner.api.post("/v1/evaluations", json=pair)
     erased = owner.api.post("/v1/datasets", files={"file": b"x"}).json()
@@ -77,6 +79,8 @@ def things(owner: Owner, job: dict[str, Any]) -> dict[str, str]:
         "generator_id": rows[1].id,
         "evaluation_id": evaluation.json()["id"],
         "api_key_id": owner.api.get("/v1/api_keys").json()["data"][0]["id"],
+        "webhook_id": webhook["id"],
+        "delivery_id": tested["id"],
     }
 
 
@@ -141,3 +145,14 @@ def test_everything_needs_a_key(app: FastAPI, things: dict[str, str], owner: Own
             address = address.replace(f"{{{name}}}", thing)
         answer = owner.api.request(method, address, headers=keyless, **body_of(operation))
         problem(answer, 401, "api_key_invalid")
+
+
+def test_a_delivery_is_found_under_its_own_webhook_only(
+    things: dict[str, str], owner: Owner, new_owner: Callable[[], Owner]
+) -> None:
+    stranger = new_owner()
+    for someone in (owner, stranger):
+        other = someone.api.post("/v1/webhooks", json={"url": "https://hooks.example.com/"})
+        address = f"/v1/webhooks/{other.json()['id']}/deliveries/{things['delivery_id']}"
+        problem(someone.api.get(address), 404, "delivery_not_found")
+        problem(someone.api.post(f"{address}/redeliver"), 404, "delivery_not_found")
