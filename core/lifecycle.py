@@ -34,7 +34,7 @@ JOB_CHANGES = {
     RUNNING: {SUCCEEDED, FAILED, PAUSING, CANCELLING},
     # What was almost done may end while it is being paused, and the owner may think again.
     PAUSING: {PAUSED, RUNNING, SUCCEEDED, FAILED, CANCELLING},
-    PAUSED: {QUEUED, CANCELLED},
+    PAUSED: {QUEUED, FAILED, CANCELLED},
     CANCELLING: {CANCELLED},
     SUCCEEDED: set[str](),
     FAILED: set[str](),
@@ -192,6 +192,32 @@ def request_resume(session: Session, job: Job) -> None:
     else:
         change_job(session, job, RUNNING)
     _change_waiting(session, job, {steps.HELD}, steps.QUEUED)
+
+
+def enforce_deadline(session: Session, job: Job) -> bool:
+    """Fail a job (its row locked) whose deadline has passed, also one that rests.
+
+    What runs of it is dropped with it: its workers find their leases gone, and stop.
+
+    Returns:
+        True if it has failed by this call.
+    """
+    if job.deadline_at is None or job.status in FINAL | {CANCELLING}:
+        return False
+    if session.scalars(select(func.now())).one() < job.deadline_at:
+        return False
+    change_job(
+        session,
+        job,
+        FAILED,
+        Problem(
+            "deadline_exceeded",
+            f"The job had not ended by its deadline, {job.deadline_at.isoformat()}.",
+            hint="Give it more time, a shorter training, a smaller evaluation or a higher "
+            "priority; POST /v1/jobs/estimate says how long it takes.",
+        ),
+    )
+    return True
 
 
 def settle(session: Session, job: Job) -> None:

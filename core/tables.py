@@ -169,6 +169,7 @@ class Job(Base):
             "tenant_id",
             postgresql_where="status NOT IN ('succeeded', 'failed', 'cancelled')",
         ),
+        Index("ix_jobs_deadline_at", "deadline_at", postgresql_where="finished_at IS NULL"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -199,6 +200,8 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     cancel_requested_at: Mapped[datetime | None]
+    # By when it must have ended, if its owner said so.
+    deadline_at: Mapped[datetime | None]
     # When it last entered each state and phase, in ISO 8601.
     timestamps: Mapped[JSON] = mapped_column(default=dict, server_default=text("'{}'"))
     # Since when it rests, if it does, and how long it has rested before: no part of its duration.

@@ -27,7 +27,7 @@ DRAIN_SECONDS = 15.0  # how long a draining step waits for its next checkpoint
 
 
 class Cancelled(Exception):
-    """The owner cancelled the job."""
+    """The owner cancelled the job, or its deadline has passed."""
 
 
 class Drained(Exception):
@@ -79,7 +79,7 @@ class StepContext:
             metrics: what the owner is told; a later value replaces an earlier one.
 
         Raises:
-            Cancelled: the owner cancelled the job.
+            Cancelled: the owner cancelled the job, or its deadline has passed.
             Drained: the step was asked to stop and no checkpoint is near.
             steps.LeaseLost: the step belongs to another worker now.
         """
@@ -94,7 +94,7 @@ class StepContext:
         keep = now - self._kept_at >= max(KEEP_SECONDS, KEEP_SHARE * (now - self._started_at))
         try:
             with transaction() as session:
-                cancel = flow.note_progress(
+                stop = flow.note_progress(
                     session, self.claim, min(max(fraction, 0.0), 1.0), metrics, keep=keep
                 )
         except DATABASE_AWAY as error:
@@ -102,7 +102,7 @@ class StepContext:
             return
         if keep:
             self._kept_at = now
-        if cancel:
+        if stop:
             raise Cancelled
 
     def is_checkpoint_due(self) -> bool:

@@ -52,8 +52,8 @@ def begin(session: Session, claim: steps.Claim) -> bool:
     """A worker has claimed a step: its job runs, in the phase that the step stands for.
 
     Returns:
-        False if the job was cancelled or paused between the claim and now, or if the result is
-        known already or being made by another step.
+        False if the job was cancelled or paused between the claim and now, or is too late, or if
+        the result is known already or being made by another step.
 
     Raises:
         steps.LeaseLost: the job ended between the claim and now.
@@ -62,6 +62,8 @@ def begin(session: Session, claim: steps.Claim) -> bool:
         return True
     job = lifecycle.lock_job(session, claim.job_id)
     steps.write(session, claim)  # raises if the job's end dropped it
+    if lifecycle.enforce_deadline(session, job):
+        return False
     if job.status in {lifecycle.CANCELLING, lifecycle.PAUSING}:
         _put_back(session, claim, job)
         return False
@@ -221,7 +223,7 @@ def note_progress(
     *,
     keep: bool = False,
 ) -> bool:
-    """Write a step's progress and its job's. Returns True if the job shall be cancelled.
+    """Write a step's progress and its job's. Returns True if the step shall stop.
 
     Args:
         keep: whether the metrics also become a point of the job's series.
@@ -259,7 +261,7 @@ def note_progress(
         job.estimated_finish_at = now + timedelta(
             seconds=elapsed * (1 - job.progress) / job.progress
         )
-    return job.cancel_requested_at is not None
+    return lifecycle.enforce_deadline(session, job) or job.cancel_requested_at is not None
 
 
 def results(session: Session, claim: steps.Claim, kind: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from prometheus_client import Counter
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import lifecycle, logs, metrics, steps
@@ -75,6 +75,21 @@ def end_stuck_changes(settings: Settings) -> None:
             ObjectStore.from_settings(settings).delete_prefix(job_prefix(tenant_id, job_id))
 
 
+def end_late_jobs(_: Settings) -> None:
+    """A job whose deadline has passed; its worker sees that too, but it may have none."""
+    with transaction() as session:
+        late = session.scalars(
+            select(Job.id).where(
+                Job.deadline_at < func.now(),
+                Job.finished_at.is_(None),
+                Job.status != lifecycle.CANCELLING,
+            )
+        ).all()
+    for job_id in late:
+        with transaction() as session:
+            lifecycle.enforce_deadline(session, lifecycle.lock_job(session, job_id))
+
+
 def ring_for_waiting_steps(_: Settings) -> None:
     """A bell may have been lost with the broker; while steps wait, ring again."""
     with transaction() as session:
@@ -92,6 +107,7 @@ def release_steps(_: Settings) -> None:
 CONCERNS: tuple[Callable[[Settings], None], ...] = (
     requeue_lost_steps,
     end_stuck_changes,
+    end_late_jobs,
     release_steps,
     ring_for_waiting_steps,
     expire_datasets,

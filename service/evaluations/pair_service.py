@@ -15,6 +15,7 @@ from service.datasets.problems import dataset_not_found
 from service.datasets.repository import DatasetRepository
 from service.evaluations.pairs import PairRequest
 from service.jobs import problems as job_problems
+from service.jobs.deadline import moment_of
 from service.jobs.repository import JobRepository
 from service.kit.pages import Page
 from service.kit.problems import Conflict
@@ -83,6 +84,7 @@ def create(tenant_id: str, asked: PairRequest) -> tables.Job:
             label_map=label_map,
             seed=0,
             budget_seconds=0,
+            deadline_at=moment_of(asked.deadline),
         )
         payload: dict[str, Any]
         if asked.job_id is not None:

@@ -11,6 +11,7 @@ from core.job_options import EvaluationOptions, JobOptions, MetadataKey, Metadat
 from service.datasets import schemas as datasets
 from service.evaluations.schemas import EXAMPLE, Evaluation
 from service.jobs import schemas as jobs
+from service.jobs.deadline import Deadline
 from service.kit.pages import ListOf
 
 
@@ -40,6 +41,7 @@ class PairRequest(EvaluationOptions):
     untargeted: Untargeted | None = Field(
         default=None, description="What was to become of classes that the map leaves out."
     )
+    deadline: Deadline | None = None
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] = Field(
         default={}, description="Your own notes, returned as they are."
     )
@@ -62,6 +64,9 @@ class PairEvaluation(BaseModel):
     protected_dataset_id: str | None
     options: EvaluationOptions = Field(description="What is tried.")
     metadata: dict[str, str]
+    deadline: datetime | None = Field(
+        description="By when it must have ended, else it fails with `deadline_exceeded`."
+    )
     result: Evaluation | None = Field(description="Once it has succeeded; null in lists.")
     error: datasets.Failure | None
     estimated_finish_at: datetime | None
@@ -82,6 +87,7 @@ class PairEvaluation(BaseModel):
                 "protected_dataset_id": row.compared_dataset_id,
                 "options": options.evaluation,
                 "metadata": options.metadata,
+                "deadline": row.deadline_at,
                 "result": result and {**result, "job_id": row.id},
                 "error": row.error,
                 "estimated_finish_at": row.estimated_finish_at,
@@ -112,6 +118,7 @@ DONE = PairEvaluation(
     protected_dataset_id=OTHER,
     options=EvaluationOptions(),
     metadata={},
+    deadline=None,
     result=EXAMPLE.model_copy(update={"job_id": "eval_01k9x4c2d4e6f8g0h1j3k5m7np"}),
     error=None,
     estimated_finish_at=None,

@@ -17,6 +17,7 @@ from core.job_options import (
 )
 from service.datasets import schemas as datasets
 from service.jobs import schemas as jobs
+from service.jobs.deadline import Deadline
 from service.kit.pages import ListOf
 
 
@@ -91,6 +92,7 @@ class ProtectRequest(BaseModel):
     evaluation: EvaluationOptions = Field(
         default=EvaluationOptions(), description="What is measured afterwards."
     )
+    deadline: Deadline | None = None
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] = Field(
         default={}, description="Your own notes, returned as they are."
     )

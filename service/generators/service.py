@@ -13,6 +13,7 @@ from service.generators import problems
 from service.generators.repository import GeneratorRepository
 from service.generators.schemas import Generator, ProtectRequest
 from service.jobs.checks import resolved_fraction
+from service.jobs.deadline import moment_of
 from service.jobs.problems import dataset_not_ready
 from service.jobs.repository import PREFIX, JobRepository
 from service.kit.pages import Page
@@ -89,6 +90,7 @@ def protect(tenant_id: str, generator_id: str, asked: ProtectRequest) -> tables.
             seed=asked.seed,
             budget_seconds=first.budget_seconds,
             options=wishes.model_dump(mode="json"),
+            deadline_at=moment_of(asked.deadline),
         )
         JobRepository(session, tenant_id).add(job)
         steps.enqueue(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 
 from core.epsilon import parse_epsilon
@@ -9,6 +10,7 @@ from core.job_options import JobOptions, ProtectedFraction
 from core.label_map import class_index, parse_label_map
 from core.settings import Settings
 from service.jobs import problems
+from service.jobs.deadline import moment_of
 from service.jobs.schemas import JobRequest
 
 
@@ -20,6 +22,7 @@ class Checked:
     label_map: list[int] | None
     budget_seconds: int
     options: JobOptions
+    deadline_at: datetime | None
 
 
 def check(asked: JobRequest, classes: Sequence[str], settings: Settings) -> Checked:
@@ -31,7 +34,8 @@ def check(asked: JobRequest, classes: Sequence[str], settings: Settings) -> Chec
         settings: the server's limits.
 
     Raises:
-        Refused: epsilon, label map, length of training or protected classes cannot be used.
+        Refused: epsilon, label map, length of training, protected classes or deadline cannot be
+            used.
     """
     epsilon = parse_epsilon(asked.epsilon)
     if asked.training_steps is not None and asked.budget_seconds is not None:
@@ -47,7 +51,7 @@ def check(asked: JobRequest, classes: Sequence[str], settings: Settings) -> Chec
     label_map = parse_label_map(asked.label_map, classes, partial=partial)
     wishes = {name: getattr(asked, name) for name in JobOptions.model_fields}
     wishes["protected_fraction"] = resolved_fraction(asked.protected_fraction, classes)
-    return Checked(epsilon, label_map, budget, JobOptions(**wishes))
+    return Checked(epsilon, label_map, budget, JobOptions(**wishes), moment_of(asked.deadline))
 
 
 def resolved_fraction(

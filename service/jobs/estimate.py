@@ -1,5 +1,6 @@
 """How long a job would take, from what steps took before. Nothing is queued or written."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -34,6 +35,10 @@ class Estimate(BaseModel):
     total_seconds: float = Field(
         description="All phases on one worker; more workers share the evaluation."
     )
+    meets_deadline: bool | None = Field(
+        description="Whether it would end by the `deadline` if it began now on one worker; null "
+        "without one."
+    )
     trainings: int = Field(description="How many victims the evaluation trains.")
     measured: bool = Field(
         description="Whether this server has done every kind of work in it before. If not, the "
@@ -44,6 +49,7 @@ class Estimate(BaseModel):
 EXAMPLE = Estimate(
     seconds=Phases(training=100.0, protecting=1.9, evaluating=48.2),
     total_seconds=150.1,
+    meets_deadline=None,
     trainings=2,
     measured=True,
 )
@@ -89,9 +95,14 @@ def _estimate(checked: Checked, summary: dict[str, Any], measured: dict[str, flo
         protecting=round(protecting, 1),
         evaluating=round(evaluating, 1),
     )
+    total = training + protecting + evaluating
+    deadline = checked.deadline_at
     return Estimate(
         seconds=phases,
-        total_seconds=round(training + protecting + evaluating, 1),
+        total_seconds=round(total, 1),
+        meets_deadline=None
+        if deadline is None
+        else datetime.now(UTC) + timedelta(seconds=total) <= deadline,
         trainings=trainings,
         measured=all(name in measured for name in names),
     )

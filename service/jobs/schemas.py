@@ -16,6 +16,7 @@ from core.job_options import (
     Seed,
 )
 from service.datasets import schemas as datasets
+from service.jobs.deadline import Deadline
 from service.kit.pages import ListOf
 
 Status = Literal[
@@ -57,6 +58,7 @@ class _Asked(BaseModel):
         description="Your jobs of higher priority go first. It changes nothing between you and "
         "others.",
     )
+    deadline: Deadline | None = None
 
 
 class JobRequest(JobOptions, _Asked):
@@ -96,6 +98,10 @@ class _Head(BaseModel):
     )
     seed: int
     priority: int = Field(description="Among your jobs, higher ones go first.")
+    deadline: datetime | None = Field(
+        default=None,
+        description="By when it must have ended, else it fails with `deadline_exceeded`.",
+    )
     budget_seconds: int | None = Field(
         description="Training time of the generator, in seconds; null if `training_steps` are set."
     )
@@ -145,6 +151,7 @@ class Job(JobOptions, _Head):
                 "label_map": label_map_by_name(row.label_map, classes),
                 "seed": row.seed,
                 "priority": row.priority,
+                "deadline": row.deadline_at,
                 "budget_seconds": None if options.training_steps else row.budget_seconds,
                 "estimated_finish_at": row.estimated_finish_at,
                 "metrics": row.metrics,
@@ -219,6 +226,9 @@ REQUESTS = {
             controls=["random-noise", "class-patterns"],
         ),
         metadata={"release": "2026-11"},
+    ),
+    "within the hour, or not at all": JobRequest(
+        dataset_id=datasets.READY.id, epsilon=0.3, deadline=3600
     ),
 }
 RUNNING = Job(

@@ -48,6 +48,7 @@ def create(tenant_id: str, asked: JobRequest, settings: Settings) -> Job:
             seed=asked.seed,
             budget_seconds=checked.budget_seconds,
             priority=asked.priority,
+            deadline_at=checked.deadline_at,
             options=checked.options.model_dump(mode="json"),
         )
         JobRepository(session, tenant_id).add(job)

@@ -13,7 +13,7 @@ from PIL import Image
 from core.object_store import ObjectStore, dataset_prefix
 from tests.end_to_end.owner import Json, Owner
 
-PROCESSES = ("api", "worker-ingest", "worker-compute", "sweeper")
+PROCESSES = ("api", "worker-ingest", "worker-compute", "sweeper", "webhooks")
 # Nothing that contains one of these may turn up in a log.
 OWNERS_WORDS = ("zebra", "quagga", "okapi")
 

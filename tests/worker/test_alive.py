@@ -86,15 +86,16 @@ def test_an_idle_worker_beats_and_one_whose_pool_hangs_does_not(
     wait_until(environment, "ingest", expected=True)
 
 
-def test_the_sweeper_beats_until_it_hangs(
-    environment: dict[str, str], start: Callable[..., "subprocess.Popen[bytes]"]
+@pytest.mark.parametrize("role", ["sweeper", "webhooks"])
+def test_a_loop_beats_until_it_hangs(
+    environment: dict[str, str], start: Callable[..., "subprocess.Popen[bytes]"], role: str
 ) -> None:
-    sweeper = psutil.Process(start("worker.sweeper").pid)
-    wait_until(environment, "sweeper", expected=True)
-    sweeper.suspend()
-    assert "not alive" in wait_until(environment, "sweeper", expected=False)
-    sweeper.resume()
-    wait_until(environment, "sweeper", expected=True)
+    loop = psutil.Process(start(f"worker.{role}").pid)
+    wait_until(environment, role, expected=True)
+    loop.suspend()
+    assert "not alive" in wait_until(environment, role, expected=False)
+    loop.resume()
+    wait_until(environment, role, expected=True)
 
 
 def test_one_that_was_killed_is_not_alive_even_if_its_number_is_anothers(
