@@ -24,6 +24,8 @@ from core.tables import (
     Job,
     MetricPoint,
     Step,
+    Webhook,
+    WebhookDelivery,
 )
 from tests import rows
 from worker.erasure import erase_datasets
@@ -151,6 +153,18 @@ def test_nothing_is_left_but_the_receipt(store: ObjectStore, servers: Settings) 
         body = json.dumps({"id": dataset.id, "name": NAME}).encode()
         session.add(IdempotencyKey(tenant_id=tenant, key="a", fingerprint="", body=body))
         session.add(IdempotencyKey(tenant_id=tenant, key="b", fingerprint="", body=b"{}"))
+        session.add(
+            Webhook(
+                id=new_id("wh"),
+                tenant_id=tenant,
+                url="https://example.com/",
+                events=["*"],
+                description="",
+                salt="",
+            )
+        )
+        session.flush()
+        lifecycle.announce(session, session.get_one(Job, job.id), "job.succeeded")
     erase_datasets(servers)  # nothing was asked for
     assert len(list(store.keys(prefix))) == 4
 
@@ -188,6 +202,8 @@ def test_nothing_is_left_but_the_receipt(store: ObjectStore, servers: Settings) 
         assert session.get(IdempotencyKey, (tenant, "a")) is None
         assert session.get(IdempotencyKey, (tenant, "b")) is not None
         assert not rows_that_tell(session, dataset.id, job.id, pair.id)
+        sent = select(WebhookDelivery.type).where(WebhookDelivery.tenant_id == tenant)
+        assert session.scalars(sent).all() == ["dataset.erased"]
 
 
 def rows_that_tell(session: Any, *ids: str) -> list[str]:

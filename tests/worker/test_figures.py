@@ -1,19 +1,20 @@
 """The figures of the database, after things really happened in it."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
-from core import database, lifecycle, steps
+from core import database, lifecycle, steps, webhooks
 from core.database import transaction
 from core.doorbell import COMPUTE
+from core.ids import new_id
 from core.problem import Problem
 from core.settings import Settings
-from core.tables import Step
-from tests.rows import add_dataset, add_job
+from core.tables import Step, Webhook, WebhookDelivery
+from tests.rows import add_dataset, add_job, add_tenant
 from worker import flow
 from worker.figures import DatabaseFigures
 
@@ -108,6 +109,40 @@ def test_speed_and_accuracy(value: Value) -> None:
     assert value("unlearnable_victim_accuracy_percent", trained_on="clean") == 98.5
     assert value("unlearnable_victim_accuracy_percent", trained_on="protected") == 2.5
     assert value("unlearnable_jobs_finished_total", status="succeeded", code="") == 1
+
+
+def test_webhooks_that_fail_and_messages_that_wait(value: Value) -> None:
+    failing, sound = (value("unlearnable_webhooks", state=state) for state in ("failing", "sound"))
+    gone = value("unlearnable_webhooks_disabled_total", reason="gone")
+    with transaction() as session:
+        tenant = add_tenant(session)
+        one, other = (
+            Webhook(
+                id=new_id("wh"),
+                tenant_id=tenant,
+                url="https://example.com/",
+                events=["*"],
+                description="",
+                salt="",
+                failing_since=since,
+            )
+            for since in (None, datetime.now(UTC))
+        )
+        session.add_all([one, other])
+        session.flush()
+        session.execute(delete(WebhookDelivery))
+        message = webhooks.post_test(session, one)
+        message.next_attempt_at = datetime.now(UTC) - timedelta(minutes=10)
+    assert value("unlearnable_webhooks", state="failing") == failing + 1
+    assert value("unlearnable_webhooks", state="sound") == sound + 1
+    assert value("unlearnable_webhook_messages_pending") == 1
+    assert 600 <= value("unlearnable_webhook_late_seconds") < 1200
+    with transaction() as session:
+        webhooks.disable(session, session.get_one(Webhook, one.id), webhooks.GONE)
+        webhooks.disable(session, session.get_one(Webhook, other.id), webhooks.OWNER)
+    assert value("unlearnable_webhooks", state="failing") == failing
+    assert value("unlearnable_webhooks_disabled_total", reason="gone") == gone + 1
+    assert value("unlearnable_webhook_late_seconds") == 0
 
 
 def test_a_database_that_is_away_is_said_so(value: Value, monkeypatch: pytest.MonkeyPatch) -> None:
