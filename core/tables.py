@@ -125,7 +125,7 @@ class Erasure(Base):
     # Counted before anything is deleted; none until then.
     objects: Mapped[int | None]
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    # kind, job_id, size_bytes and sha256 of each file of which they are known.
+    # kind, job_id, size_bytes and sha256 of the original and of each artifact.
     files: Mapped[list[JSON]] = mapped_column(default=list, server_default=text("'[]'"))
     job_ids: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

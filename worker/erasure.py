@@ -6,23 +6,20 @@ one that goes on.
 """
 
 import logging
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, exists, func, literal, null, or_, select, update
 from sqlalchemy.orm import Session
 
-from core import audit, erasure, lifecycle, steps
+from core import audit, lifecycle, steps
 from core.database import transaction
 from core.object_store import ObjectStore, dataset_prefix, job_prefix
 from core.settings import Settings
 from core.tables import (
-    Artifact,
     Baseline,
     Dataset,
     Erasure,
-    Generator,
     IdempotencyKey,
     Job,
     MetricPoint,
@@ -46,13 +43,12 @@ def erase_datasets(settings: Settings) -> None:
             row = session.scalars(_due(quiet)).one_or_none()
             if row is None:
                 return
-            job_ids = erasure.jobs_of(session, row.dataset_id)
             if row.objects is None:
-                _count(session, store, row, job_ids)
+                _count(store, row)
                 continue  # the count outlives whatever happens next
-            for prefix in _prefixes(row, job_ids):
+            for prefix in _prefixes(row):
                 store.erase_prefix(prefix)
-            _forget(session, row, job_ids)
+            _forget(session, row)
             row.completed_at = func.now()
             dataset = session.get_one(Dataset, row.dataset_id)
             lifecycle.announce(session, dataset, "dataset.erased")
@@ -86,47 +82,26 @@ def _due(quiet: timedelta) -> Any:
     )
 
 
-def _prefixes(row: Erasure, job_ids: Sequence[str]) -> list[str]:
+def _prefixes(row: Erasure) -> list[str]:
     return [
         dataset_prefix(row.tenant_id, row.dataset_id),
-        *(job_prefix(row.tenant_id, job_id) for job_id in job_ids),
+        *(job_prefix(row.tenant_id, job_id) for job_id in row.job_ids),
     ]
 
 
-def _count(session: Session, store: ObjectStore, row: Erasure, job_ids: Sequence[str]) -> None:
-    sizes = [size for prefix in _prefixes(row, job_ids) for _, size in store.entries(prefix)]
+def _count(store: ObjectStore, row: Erasure) -> None:
+    sizes = [size for prefix in _prefixes(row) for _, size in store.entries(prefix)]
     row.objects, row.size_bytes = len(sizes), sum(sizes)
-    row.job_ids = list(job_ids)
-    dataset = session.get_one(Dataset, row.dataset_id)
-    row.files = [
-        {
-            "kind": "original",
-            "job_id": None,
-            "size_bytes": dataset.size_bytes,
-            "sha256": dataset.sha256,
-        }
-    ] + [
-        {
-            "kind": made.kind,
-            "job_id": made.job_id,
-            "size_bytes": made.size_bytes,
-            "sha256": made.sha256,
-        }
-        for made in session.scalars(
-            select(Artifact).where(Artifact.job_id.in_(job_ids)).order_by(Artifact.id)
-        )
-    ]
 
 
-def _forget(session: Session, row: Erasure, job_ids: Sequence[str]) -> None:
+def _forget(session: Session, row: Erasure) -> None:
     """Take out of the database what was learned from the data, and the names in it.
 
     That there was a dataset and that there were jobs stays, with their ids and times.
     """
-    dataset = session.get_one(Dataset, row.dataset_id)
+    dataset, job_ids = session.get_one(Dataset, row.dataset_id), row.job_ids
     dataset.name, dataset.error = ERASED, None
     dataset.summary = _nameless(dataset.summary)
-    dataset.purged_at = func.now()
     session.execute(update(Upload).where(Upload.dataset_id == dataset.id).values(name=ERASED))
     session.execute(
         update(Job)
@@ -135,7 +110,6 @@ def _forget(session: Session, row: Erasure, job_ids: Sequence[str]) -> None:
             evaluation=null(),
             metrics={},
             options=Job.options.op("||")(literal({"metadata": {}}, Job.options.type)),
-            purged_at=func.now(),
         )
     )
     session.execute(
@@ -146,8 +120,7 @@ def _forget(session: Session, row: Erasure, job_ids: Sequence[str]) -> None:
     session.execute(
         delete(WebhookDelivery).where(WebhookDelivery.subject_id.in_([dataset.id, *job_ids]))
     )
-    for table in (MetricPoint, Artifact, Generator):
-        session.execute(delete(table).where(table.job_id.in_(job_ids)))
+    session.execute(delete(MetricPoint).where(MetricPoint.job_id.in_(job_ids)))
     session.execute(
         delete(Baseline).where(
             Baseline.tenant_id == row.tenant_id, Baseline.dataset_sha256 == dataset.sha256

@@ -17,8 +17,9 @@ class DatasetRepository:
     def __init__(self, session: Session, tenant_id: str) -> None:
         self._session = session
         self._tenant_id = tenant_id
-        self._mine = select(Dataset).where(Dataset.tenant_id == tenant_id)
-        self._visible = self._mine.where(Dataset.status != lifecycle.DELETED)
+        self._visible = select(Dataset).where(
+            Dataset.tenant_id == tenant_id, Dataset.status != lifecycle.DELETED
+        )
 
     def add(self, dataset: Dataset) -> None:
         """Add a dataset.
@@ -36,13 +37,12 @@ class DatasetRepository:
             return None
         return self._session.scalars(self._visible.where(Dataset.id == dataset_id)).one_or_none()
 
-    def lock(self, dataset_id: str, *, or_deleted: bool = False) -> Dataset | None:
+    def lock(self, dataset_id: str) -> Dataset | None:
         """The dataset, which nobody else changes or deletes until the transaction ends."""
         if not could_be(dataset_id, PREFIX):
             return None
-        query = self._mine if or_deleted else self._visible
         return self._session.scalars(
-            query.where(Dataset.id == dataset_id).with_for_update()
+            self._visible.where(Dataset.id == dataset_id).with_for_update()
         ).one_or_none()
 
     def page(self, page: Page) -> tuple[list[Dataset], bool]:

@@ -33,10 +33,10 @@ def erase_dataset(dataset_id: str, response: Response, caller: CallerDep) -> Era
     dataset and classes, the results, and your metadata. The ids of jobs and their times stay.
 
     Jobs that have not ended are cancelled, also those that protect other images with a generator
-    that was trained on this dataset. The dataset is gone at once; its bytes follow as soon as no
-    worker can write any more, mostly within a minute. The receipt says when nothing was left. What
-    was made of *other* datasets with such a generator stays, and so do backups, which are with
-    whoever runs this server.
+    that was trained on this dataset. Dataset, files and generators are gone at once; their bytes
+    follow as soon as no worker can write any more, mostly within a minute. The receipt says when
+    nothing was left. What was made of *other* datasets with such a generator stays, and so do
+    backups, which are with whoever runs this server.
 
     Works on datasets that were deleted before. Asking again changes nothing and gives the same
     receipt.

@@ -5,8 +5,9 @@ from core.database import reading, transaction
 from core.problem import Refused
 from core.tables import Erasure
 from service.datasets.problems import dataset_not_found
-from service.datasets.repository import DatasetRepository
+from service.datasets.repository import PREFIX
 from service.erasures.repository import ErasureRepository
+from service.kit.ids import could_be
 from service.kit.pages import Page
 
 
@@ -25,10 +26,12 @@ def request(tenant_id: str, dataset_id: str) -> Erasure:
         Refused: `dataset_not_found`.
     """
     with transaction() as session:
-        dataset = DatasetRepository(session, tenant_id).lock(dataset_id, or_deleted=True)
-        if dataset is None:
+        row = None
+        if could_be(dataset_id, PREFIX):
+            row = erasure.request(session, tenant_id, dataset_id)
+        if row is None:
             raise dataset_not_found()
-        return erasure.request(session, dataset)
+        return row
 
 
 def get(tenant_id: str, erasure_id: str) -> Erasure:

@@ -18,7 +18,7 @@ def test_a_dataset_is_gone_at_once_and_its_bytes_soon(
     assert answer.status_code == 202
     asked = answer.json()
     assert (asked["dataset_id"], asked["status"]) == (job["dataset_id"], "pending")
-    assert asked["objects"] is asked["files"] is None
+    assert asked["objects"] is asked["size_bytes"] is None
     problem(owner.api.get(address), 404, "dataset_not_found")
     assert owner.api.get(f"/v1/jobs/{job['id']}").json()["status"] == "cancelled"
     assert owner.api.post(f"{address}/erase").json() == asked  # also of what is deleted

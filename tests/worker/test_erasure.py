@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import undefer
 
 from core import erasure, lifecycle
@@ -29,6 +29,7 @@ from core.tables import (
 )
 from tests import rows
 from worker.erasure import erase_datasets
+from worker.purge import purge_datasets, purge_jobs
 
 LONG_AGO = datetime.now(UTC) - timedelta(hours=1)
 NAME = "zebra"
@@ -122,9 +123,9 @@ def add_job(store: ObjectStore, dataset: Dataset, **columns: Any) -> Job:
 
 def request(dataset: Dataset) -> str:
     with transaction() as session:
-        row = lifecycle.lock_dataset(session, dataset.id)
+        row = erasure.request(session, dataset.tenant_id, dataset.id)
         assert row is not None
-        return erasure.request(session, row).id
+        return row.id
 
 
 def receipt(erasure_id: str) -> Erasure:
@@ -168,8 +169,17 @@ def test_nothing_is_left_but_the_receipt(store: ObjectStore, servers: Settings) 
     erase_datasets(servers)  # nothing was asked for
     assert len(list(store.keys(prefix))) == 4
 
+    with transaction() as session:
+        for table in (Job, Dataset):
+            session.execute(update(table).values(purged_at=func.now()))
     erasure_id = request(dataset)
     assert request(dataset) == erasure_id
+    with transaction() as session:
+        found = session.scalars(select(Artifact.job_id).where(Artifact.tenant_id == tenant)).all()
+    assert set(found) == {kept.id}  # nobody finds the others any more
+    purge_datasets(servers)
+    purge_jobs(servers)
+    assert len(list(store.keys(prefix))) == 4  # they shall be counted
     erase_datasets(servers)
 
     gone = (prefix, job_prefix(tenant, job.id), job_prefix(tenant, pair.id))
