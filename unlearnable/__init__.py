@@ -37,9 +37,11 @@ from unlearnable.errors import (
     WaitTimeout,
 )
 from unlearnable.models import (
+    ApiKey,
     Artifact,
     BadFile,
     Dataset,
+    Erasure,
     Estimate,
     Evaluation,
     Event,
@@ -55,6 +57,7 @@ from unlearnable.version import __version__
 
 __all__ = [
     "ApiError",
+    "ApiKey",
     "Artifact",
     "AsyncUnlearnable",
     "BadFile",
@@ -65,6 +68,7 @@ __all__ = [
     "ConnectionFailed",
     "Dataset",
     "DatasetRejected",
+    "Erasure",
     "Estimate",
     "Evaluation",
     "Event",

@@ -6,8 +6,10 @@ from typing import Generic, Self
 import httpx2
 
 from unlearnable.address import find_address
+from unlearnable.api_keys import ApiKeys
 from unlearnable.artifacts import Artifacts
 from unlearnable.datasets import Datasets
+from unlearnable.erasures import Erasures
 from unlearnable.evaluations import Evaluations
 from unlearnable.flows import Async, Mode, Sync, Transport
 from unlearnable.generators import Generators
@@ -29,6 +31,8 @@ class _Nouns(Generic[Mode]):
         self.generators = Generators(transport)
         self.evaluations = Evaluations(transport)
         self.artifacts = Artifacts(transport)
+        self.erasures = Erasures(transport)
+        self.api_keys = ApiKeys(transport)
 
 
 class Unlearnable(_Nouns[Sync]):

@@ -6,7 +6,7 @@ from os import PathLike
 from unlearnable.calls import ask, call, page_of, sleep
 from unlearnable.errors import DatasetRejected, NotFound, WaitTimeout
 from unlearnable.flows import Flow, Mode, Page, Pages, Resource, listing, operation
-from unlearnable.models import Dataset, Upload, UploadStatus
+from unlearnable.models import Dataset, Erasure, Upload, UploadStatus
 from unlearnable.requests import Request
 from unlearnable.sources import source_of
 from unlearnable.uploads import Asked, OnBytes, send
@@ -79,6 +79,26 @@ class Datasets(Resource[Mode]):
     def delete(self, dataset_id: str) -> Flow[None]:
         """Delete a dataset and its bytes. What its jobs made stays."""
         yield from call(Request("DELETE", f"{PATH}/{dataset_id}"), self.transport.max_retries)
+
+    @operation
+    def keep(self, dataset_id: str, *, retention_seconds: int | None) -> Flow[Dataset]:
+        """Say after what time the original is deleted; None is as late as the server deletes any.
+
+        What its jobs made stays; `erase` deletes that too.
+        """
+        request = Request(
+            "PATCH", f"{PATH}/{dataset_id}", body={"retention_seconds": retention_seconds}
+        )
+        return (yield from ask(Dataset, request, self.transport.max_retries))
+
+    @operation
+    def erase(self, dataset_id: str) -> Flow[Erasure]:
+        """Delete a dataset and everything that was made of it, for a receipt that stays.
+
+        It is done within minutes: see `erasures.wait`.
+        """
+        request = Request("POST", f"{PATH}/{dataset_id}/erase")
+        return (yield from ask(Erasure, request, self.transport.max_retries))
 
     @operation
     def contact_sheet(self, dataset_id: str) -> Flow[bytes]:

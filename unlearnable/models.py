@@ -68,6 +68,7 @@ class Dataset(Model):
         counts: images by split and class.
         image_shape: height, width and channels.
         test_split: `given` with the upload, or `cut` from it.
+        retention_seconds: so long after `ready_at`, at `expires_at`, the original is deleted.
     """
 
     id: str
@@ -83,6 +84,8 @@ class Dataset(Model):
     sha256: str
     error: Failure | None = None
     validation_report: ValidationReport | None = None
+    retention_seconds: int | None = None
+    expires_at: datetime | None = None
     created_at: datetime
     ready_at: datetime | None = None
 
@@ -328,3 +331,44 @@ class Artifact(Model):
     sha256: str
     url: str = field(repr=False)
     expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erasure(Model):
+    """The receipt of an erasure; counts are None until everything was counted.
+
+    Attributes:
+        files: those whose SHA-256 was known, as the API tells them.
+    """
+
+    id: str
+    dataset_id: str
+    status: Literal["pending", "completed"]
+    job_ids: list[str] | None = None
+    objects: int | None = None
+    size_bytes: int | None = None
+    files: list[dict[str, Any]] | None = None
+    created_at: datetime
+    completed_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKey(Model):
+    """A key. Its secret is not kept: only `hint`, its beginning and end, can be shown."""
+
+    id: str
+    name: str
+    hint: str
+    scopes: list[str]
+    created_at: datetime
+    last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    previous_secret_expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyWithSecret(ApiKey):
+    """A key with its secret, which is shown once: None if that answer was lost. Rotate it then."""
+
+    secret: str | None = field(repr=False)

@@ -11,7 +11,7 @@ from cli.owner.protect import NameOption, dataset_of
 from cli.owner.session import JsonOption, UrlOption, session
 from unlearnable import Dataset
 
-app = typer.Typer(help="List, show, upload and delete datasets.", no_args_is_help=True)
+app = typer.Typer(help="List, show, upload, delete and erase datasets.", no_args_is_help=True)
 generators = typer.Typer(help="List, download and delete generators.", no_args_is_help=True)
 
 DatasetArgument = Annotated[str, typer.Argument(help="A dataset (ds_...).", show_default=False)]
@@ -87,6 +87,20 @@ def delete_dataset(
     with session(url, as_json=as_json) as (client, output):
         client.datasets.delete(dataset_id)
         output.result({"id": dataset_id, "deleted": True}, f"{dataset_id} is deleted.")
+
+
+@app.command()
+def erase(dataset_id: DatasetArgument, url: UrlOption = None, as_json: JsonOption = False) -> None:
+    """Delete a dataset and everything that was made of it; the receipt stays with the service.
+
+    Waits until nothing is left. Ctrl-C stops nothing: the erasure goes on.
+    """
+    with session(url, as_json=as_json) as (client, output):
+        begun = client.datasets.erase(dataset_id)
+        output.goes_on = f"{begun.id} goes on."
+        done = client.erasures.wait(begun.id)
+        told = f"{done.id}: {done.objects} objects, {done.size_bytes} bytes are gone."
+        output.result(done.raw, told)
 
 
 @generators.command("list")

@@ -115,6 +115,20 @@ def test_bad_input(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) 
     assert run("status", "job_x").exit_code == exit_codes.BAD_INPUT
 
 
+def test_keys(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = run("keys", "create", "nightly", "--scope", "jobs:read", "--days", "30")
+    (key_id,) = (word.strip(";") for word in made.stderr.split() if word.startswith("key_"))
+    assert key_id in run("keys", "list").stdout
+    rotated = json.loads(run("keys", "rotate", key_id, "--json").stdout)
+    with monkeypatch.context() as patch:
+        patch.setenv("UNLEARNABLE_API_KEY", made.stdout.strip())
+        assert run("jobs", "list").exit_code == exit_codes.BAD_INPUT  # the old secret
+        patch.setenv("UNLEARNABLE_API_KEY", rotated["secret"])
+        assert run("jobs", "list").exit_code == 0
+        assert run("datasets", "list").exit_code == exit_codes.BAD_INPUT  # not its scope
+    assert run("keys", "revoke", key_id).exit_code == 0
+
+
 def test_nobody_there(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unlearnable.calls.FIRST_SECONDS", 0.0)
     gone = run("status", "job_x", "--url", "http://127.0.0.1:9")

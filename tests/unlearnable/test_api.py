@@ -281,13 +281,27 @@ def test_a_wrong_key_and_nobody_there(api: Api) -> None:
         client.jobs.get("job_x")
 
 
+def test_keys_and_erasures(client: Any, job: models.Job) -> None:
+    made = client.api_keys.create("nightly", scopes=["jobs:read"], expires_in=3600)
+    assert made.secret.startswith(made.hint[:4])
+    assert made.secret not in repr(made)
+    assert client.api_keys.rotate(made.id, grace_seconds=60).secret != made.secret
+    client.api_keys.revoke(made.id)
+    assert client.api_keys.get(made.id).revoked_at is not None
+    assert next(key.id for key in client.api_keys.list()) == made.id
+    assert client.datasets.keep(job.dataset_id, retention_seconds=7200).expires_at is not None
+    client.jobs.cancel(job.id)
+    erasure = client.datasets.erase(job.dataset_id)
+    assert [one.id for one in client.erasures.list()] == [erasure.id]
+    with pytest.raises(unlearnable.WaitTimeout):
+        client.erasures.wait(erasure.id, timeout=0)
+
+
 def test_models_and_wishes_are_of_the_api(servers: Settings) -> None:
     """Nothing that the client promises is unknown to the API."""
     schemas = create_app(servers).openapi()["components"]["schemas"]
-    for name in ("Dataset", "Upload", "Job", "Event", "Estimate", "Generator", "Artifact"):
-        promised = {field.name for field in fields(getattr(models, name))} - {"raw"}
-        assert promised <= set(schemas[name]["properties"]), name
-    for name in ("Evaluation", "PairEvaluation", "Verdict", "Row", "Failure"):
+    names = "Dataset Upload Job Event Estimate Generator Artifact Evaluation PairEvaluation"
+    for name in (*names.split(), "Verdict", "Row", "Failure", "ApiKeyWithSecret", "Erasure"):
         promised = {field.name for field in fields(getattr(models, name))} - {"raw"}
         assert promised <= set(schemas[name]["properties"]), name
     assert JobWishes.__annotations__.keys() - {"extra"} <= set(schemas["JobRequest"]["properties"])
