@@ -20,7 +20,7 @@ from service.evaluations.pairs import (
     PairEvaluation,
     PairRequest,
 )
-from service.jobs.deadline import deadline_passed
+from service.jobs.deadline import deadline_out_of_range
 from service.jobs.endpoints import LABEL_MAP_PROBLEMS, QUOTA_EXCEEDED
 from service.jobs.problems import dataset_not_ready, job_cannot_change, job_not_found
 from service.kit.auth import CallerDep
@@ -55,7 +55,7 @@ _EXAMPLES = {
             service.datasets_differ("classes"),
             *LABEL_MAP_PROBLEMS,
             QUOTA_EXCEEDED,
-            deadline_passed(),
+            deadline_out_of_range(),
         ),
     },
 )

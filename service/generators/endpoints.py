@@ -11,7 +11,7 @@ from service.generators import problems, service
 from service.generators.repository import PREFIX
 from service.generators.schemas import EXAMPLE, PAGE, REQUEST, Generator, ProtectRequest
 from service.jobs import schemas as jobs
-from service.jobs.deadline import deadline_passed
+from service.jobs.deadline import deadline_out_of_range
 from service.jobs.endpoints import PATH as JOBS
 from service.jobs.endpoints import QUOTA_EXCEEDED
 from service.jobs.problems import class_unknown, dataset_not_ready
@@ -81,7 +81,7 @@ def get_generator(
             problems.channels_differ(3, 1),
             class_unknown("bird", 0),
             QUOTA_EXCEEDED,
-            deadline_passed(),
+            deadline_out_of_range(),
         ),
     },
 )

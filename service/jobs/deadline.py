@@ -31,20 +31,24 @@ Deadline = Annotated[
 ]
 
 
-def deadline_passed() -> Refused:
-    """The deadline was before the request."""
-    return Refused("deadline_passed", "deadline must lie in the future.", "deadline")
+def deadline_out_of_range() -> Refused:
+    """The deadline is past, or so far that it means nothing."""
+    return Refused(
+        "deadline_out_of_range",
+        "deadline must lie in the future, and within a year.",
+        "deadline",
+    )
 
 
 def moment_of(deadline: int | datetime | None) -> datetime | None:
     """The moment that is meant.
 
     Raises:
-        Refused: `deadline_passed`.
+        Refused: `deadline_out_of_range`.
     """
     now = datetime.now(UTC)
     if isinstance(deadline, int):
         return now + timedelta(seconds=deadline)
-    if deadline is not None and deadline <= now:
-        raise deadline_passed()
+    if deadline is not None and not now < deadline <= now + timedelta(seconds=YEAR):
+        raise deadline_out_of_range()
     return deadline

@@ -13,7 +13,7 @@ from core.quotas import JOBS, exceeded
 from service.datasets.problems import dataset_not_found
 from service.jobs import problems, service
 from service.jobs.changes import ChangesDep
-from service.jobs.deadline import deadline_passed
+from service.jobs.deadline import deadline_out_of_range
 from service.jobs.estimate import EXAMPLE as ESTIMATE
 from service.jobs.estimate import Estimate, estimate
 from service.jobs.repository import PREFIX
@@ -61,7 +61,7 @@ _REQUEST_PROBLEMS = (
     problems.training_steps_out_of_range(1_000_000),
     problems.untargeted_without_label_map(),
     problems.class_unknown("bird", 0),
-    deadline_passed(),
+    deadline_out_of_range(),
 )
 
 
