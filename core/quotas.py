@@ -54,12 +54,12 @@ class Stored:
 
 def exceeded(name: str, limit: int, used: float, more: int = 0) -> Refused:
     """The refusal of what would go beyond a quota."""
-    adding = f", and this would add {more:,}" if more else ""
+    adding = f", and this would take {more:,} more" if more else ""
     return Refused(
         CODE,
-        f"Your quota is {limit:,} {_MEANING[name]}; you have {int(used):,}{adding}. "
-        f"{_WHAT_TO_DO[name]}, or ask whoever runs this server for more. GET /v1/usage tells all "
-        "of them.",
+        f"The quota {name} ({_MEANING[name]}) is {limit:,}; {int(used):,} of it is used{adding}. "
+        f"{_WHAT_TO_DO[name]}, or ask whoever runs this server for more. GET /v1/usage shows all "
+        "quotas.",
         name,
         status=403,
     )

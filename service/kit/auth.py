@@ -58,8 +58,8 @@ def scope_missing(scope: str) -> Refusal:
     return Refusal(
         403,
         "scope_missing",
-        f"This API key lacks the scope {scope}. Use a key that has it, or make one: POST "
-        "/v1/api_keys.",
+        f"This API key lacks the scope {scope}. Use a key that has it; a key with keys:write can "
+        "make one at POST /v1/api_keys.",
         scope,
         headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
     )
