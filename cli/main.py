@@ -4,7 +4,7 @@ import typer
 
 from cli.config import config
 from cli.demo.run import demo
-from cli.owner import datasets, jobs, keys
+from cli.owner import datasets, jobs, keys, webhooks
 from cli.owner.evaluate import EVALUATE_HELP, evaluate
 from cli.owner.follow import STATUS_HELP, WAIT_HELP, status, wait
 from cli.owner.protect import APPLY_HELP, PROTECT_HELP, apply, protect
@@ -26,6 +26,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(datasets.generators, name="generators")
 app.add_typer(keys.app, name="keys")
+app.add_typer(webhooks.app, name="webhooks")
 app.command()(up)
 app.command()(demo)
 app.command()(config)

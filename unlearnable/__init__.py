@@ -13,6 +13,7 @@
 imports nothing, and of others httpx2.
 """
 
+from unlearnable.account_models import ApiKey, Delivery, Erasure, Webhook
 from unlearnable.client import AsyncUnlearnable, Unlearnable
 from unlearnable.errors import (
     ApiError,
@@ -37,11 +38,9 @@ from unlearnable.errors import (
     WaitTimeout,
 )
 from unlearnable.models import (
-    ApiKey,
     Artifact,
     BadFile,
     Dataset,
-    Erasure,
     Estimate,
     Evaluation,
     Event,
@@ -68,6 +67,7 @@ __all__ = [
     "ConnectionFailed",
     "Dataset",
     "DatasetRejected",
+    "Delivery",
     "Erasure",
     "Estimate",
     "Evaluation",
@@ -93,5 +93,6 @@ __all__ = [
     "ValidationReport",
     "Verdict",
     "WaitTimeout",
+    "Webhook",
     "__version__",
 ]

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from unlearnable.account_models import ApiKey, ApiKeyWithSecret
 from unlearnable.calls import ask, call, page_of
 from unlearnable.flows import Flow, Mode, Page, Pages, Resource, listing, operation
-from unlearnable.models import ApiKey, ApiKeyWithSecret
 from unlearnable.requests import Request
 
 PATH = "/v1/api_keys"

@@ -16,6 +16,7 @@ from unlearnable.generators import Generators
 from unlearnable.jobs import Jobs
 from unlearnable.transports import AsyncTransport, SyncTransport
 from unlearnable.uploads import Uploads
+from unlearnable.webhooks import Webhooks
 
 TIMEOUT_SECONDS = 60.0
 MAX_RETRIES = 4
@@ -33,6 +34,7 @@ class _Nouns(Generic[Mode]):
         self.artifacts = Artifacts(transport)
         self.erasures = Erasures(transport)
         self.api_keys = ApiKeys(transport)
+        self.webhooks = Webhooks(transport)
 
 
 class Unlearnable(_Nouns[Sync]):

@@ -3,10 +3,11 @@
 import time
 from os import PathLike
 
+from unlearnable.account_models import Erasure
 from unlearnable.calls import ask, call, page_of, sleep
 from unlearnable.errors import DatasetRejected, NotFound, WaitTimeout
 from unlearnable.flows import Flow, Mode, Page, Pages, Resource, listing, operation
-from unlearnable.models import Dataset, Erasure, Upload, UploadStatus
+from unlearnable.models import Dataset, Upload, UploadStatus
 from unlearnable.requests import Request
 from unlearnable.sources import source_of
 from unlearnable.uploads import Asked, OnBytes, send

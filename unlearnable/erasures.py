@@ -2,10 +2,10 @@
 
 import time
 
+from unlearnable.account_models import Erasure
 from unlearnable.calls import ask, page_of, sleep
 from unlearnable.errors import WaitTimeout
 from unlearnable.flows import Flow, Mode, Page, Pages, Resource, listing, operation
-from unlearnable.models import Erasure
 from unlearnable.requests import Request
 
 PATH = "/v1/erasures"

@@ -33,6 +33,7 @@ class Evaluations(Resource[Mode]):
         countermeasures: Sequence[str] | None = None,
         controls: Sequence[str] | None = None,
         metadata: Mapping[str, str] | None = None,
+        deadline: int | str | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Flow[PairEvaluation]:
         """Start an evaluation of a protected dataset, or of what a job has protected.
@@ -43,6 +44,7 @@ class Evaluations(Resource[Mode]):
             label_map: what each class was to be mistaken for; that of a job is known.
             victims: classifiers, by name or with their training.
             countermeasures: what a learner would try, such as `jpeg-10`.
+            deadline: by when it must have ended: seconds from now, or a moment in ISO 8601.
             extra: fields that this version does not know.
         """
         wishes = {
@@ -56,6 +58,7 @@ class Evaluations(Resource[Mode]):
             "countermeasures": countermeasures,
             "controls": controls,
             "metadata": metadata,
+            "deadline": deadline,
         }
         body = {name: value for name, value in wishes.items() if value is not None}
         request = Request("POST", PATH, body={**body, **(extra or {})})

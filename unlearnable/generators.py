@@ -41,11 +41,13 @@ class Generators(Resource[Mode]):
         protected_fraction: Mapping[str, Any] | None = None,
         evaluation: Mapping[str, Any] | None = None,
         metadata: Mapping[str, str] | None = None,
+        deadline: int | str | None = None,
     ) -> Flow[Job]:
         """Protect another dataset without training: a job like any other, in seconds.
 
         Args:
             seed: decides which images a random `protected_fraction` protects.
+            deadline: by when it must have ended: seconds from now, or a moment in ISO 8601.
         """
         wishes = {
             "dataset_id": dataset_id,
@@ -53,6 +55,7 @@ class Generators(Resource[Mode]):
             "protected_fraction": protected_fraction,
             "evaluation": evaluation,
             "metadata": metadata,
+            "deadline": deadline,
         }
         body = {name: value for name, value in wishes.items() if value is not None}
         request = Request("POST", f"{PATH}/{generator_id}/protect", body=body)

@@ -39,6 +39,7 @@ class JobWishes(TypedDict, total=False):
         budget_seconds: how long the generator may train; or give `training_steps`, for the same
             bytes each time.
         priority: from -10 to 10, among your own jobs.
+        deadline: by when it must have ended: seconds from now, or a moment in ISO 8601.
         protected_fraction: such as `{"fraction": 0.8}` or `{"classes": ["cat"]}`.
         evaluation: what is tried, such as `{"countermeasures": ["jpeg-10"]}`.
         extra: fields that this version does not know.
@@ -50,6 +51,7 @@ class JobWishes(TypedDict, total=False):
     budget_seconds: int | None
     training_steps: int | None
     priority: int | None
+    deadline: int | str | None
     recipe: str | None
     conditioning: str | None
     generator: str | None

@@ -152,6 +152,7 @@ class Job(Model):
     label_map: dict[str, str] | None = None
     seed: int = 0
     priority: int = 0
+    deadline: datetime | None = None
     budget_seconds: int | None = None
     queue_position: int | None = None
     estimated_finish_at: datetime | None = None
@@ -331,44 +332,3 @@ class Artifact(Model):
     sha256: str
     url: str = field(repr=False)
     expires_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Erasure(Model):
-    """The receipt of an erasure; counts are None until everything was counted.
-
-    Attributes:
-        files: those whose SHA-256 was known, as the API tells them.
-    """
-
-    id: str
-    dataset_id: str
-    status: Literal["pending", "completed"]
-    job_ids: list[str] | None = None
-    objects: int | None = None
-    size_bytes: int | None = None
-    files: list[dict[str, Any]] | None = None
-    created_at: datetime
-    completed_at: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApiKey(Model):
-    """A key. Its secret is not kept: only `hint`, its beginning and end, can be shown."""
-
-    id: str
-    name: str
-    hint: str
-    scopes: list[str]
-    created_at: datetime
-    last_used_at: datetime | None = None
-    expires_at: datetime | None = None
-    previous_secret_expires_at: datetime | None = None
-    revoked_at: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApiKeyWithSecret(ApiKey):
-    """A key with its secret, which is shown once: None if that answer was lost. Rotate it then."""
-
-    secret: str | None = field(repr=False)

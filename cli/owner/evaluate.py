@@ -10,6 +10,7 @@ from cli.owner.results import conclude
 from cli.owner.session import JsonOption, UrlOption, session
 from cli.owner.wishes import (
     CountermeasureOption,
+    DeadlineOption,
     LabelMapOption,
     VictimOption,
     evaluation_of,
@@ -51,6 +52,7 @@ def evaluate(
         list[int] | None,
         typer.Option("--seed", help="Train with each of these seeds.", show_default="0"),
     ] = None,
+    deadline: DeadlineOption = None,
     require_protection: RequireOption = False,
     url: UrlOption = None,
     as_json: JsonOption = False,
@@ -59,7 +61,7 @@ def evaluate(
     if is_job == (protected is not None):
         raise typer.BadParameter("give the original and the protected form, or a job alone")
     asked: dict[str, Any] = evaluation_of(victim, countermeasure)
-    asked |= {"label_map": parse_map(label_map), "seeds": seed or None}
+    asked |= {"label_map": parse_map(label_map), "seeds": seed or None, "deadline": deadline}
     with session(url, as_json=as_json) as (client, output):
         if protected is None:
             job = client.jobs.get(clean)

@@ -8,7 +8,7 @@ import typer
 from cli.owner.jobs import LimitOption
 from cli.owner.output import Output
 from cli.owner.session import JsonOption, UrlOption, session
-from unlearnable.models import ApiKeyWithSecret
+from unlearnable.account_models import ApiKeyWithSecret
 
 DAY = 24 * 3600
 

@@ -13,6 +13,7 @@ from cli.owner.results import conclude, fetch, must_have_succeeded, prepare
 from cli.owner.session import JsonOption, UrlOption, session
 from cli.owner.wishes import (
     CountermeasureOption,
+    DeadlineOption,
     EpsilonOption,
     LabelMapOption,
     MetadataOption,
@@ -105,6 +106,7 @@ def protect(
     ] = None,
     name: NameOption = None,
     metadata: MetadataOption = None,
+    deadline: DeadlineOption = None,
     wait: WaitOption = True,
     unpack: UnpackOption = None,
     require_protection: RequireOption = False,
@@ -126,6 +128,7 @@ def protect(
             evaluation=evaluation_of(victim, countermeasure) or None,
             priority=priority,
             metadata=notes,
+            deadline=deadline,
         )
 
     with session(url, as_json=as_json) as (client, output):
@@ -145,6 +148,7 @@ def apply(
     countermeasure: CountermeasureOption = None,
     name: NameOption = None,
     metadata: MetadataOption = None,
+    deadline: DeadlineOption = None,
     wait: WaitOption = True,
     unpack: UnpackOption = None,
     require_protection: RequireOption = False,
@@ -158,7 +162,7 @@ def apply(
         def start(client: Unlearnable, dataset: Dataset) -> Job:
             evaluation = evaluation_of(victim, countermeasure) or None
             return client.generators.protect(
-                found.id, dataset.id, evaluation=evaluation, metadata=notes
+                found.id, dataset.id, evaluation=evaluation, metadata=notes, deadline=deadline
             )
 
         _journey(client, output, images, name, out, start, wait, unpack, require_protection)

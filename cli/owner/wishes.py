@@ -28,6 +28,12 @@ VictimOption = Annotated[
         show_default=False,
     ),
 ]
+DeadlineOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Seconds after which it fails if it has not ended.", show_default="none"
+    ),
+]
 MetadataOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -129,6 +129,19 @@ def test_keys(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> No
     assert run("keys", "revoke", key_id).exit_code == 0
 
 
+def test_webhooks(run: Callable[..., Result]) -> None:
+    made = run("webhooks", "create", "https://example.com/hook", "--event", "job.failed")
+    assert made.stdout.startswith("whsec_")
+    (listed,) = json.loads(run("webhooks", "list", "--json").stdout)["data"]
+    assert listed["events"] == ["job.failed"]
+    assert "disabled" in run("webhooks", "disable", listed["id"]).stdout
+    assert "owner" in run("webhooks", "list").stdout
+    assert run("webhooks", "enable", listed["id"]).exit_code == 0
+    sent = run("webhooks", "test", listed["id"]).stdout.strip()
+    assert sent in run("webhooks", "deliveries", listed["id"]).stdout
+    assert run("webhooks", "delete", listed["id"]).exit_code == 0
+
+
 def test_nobody_there(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unlearnable.calls.FIRST_SECONDS", 0.0)
     gone = run("status", "job_x", "--url", "http://127.0.0.1:9")

@@ -27,7 +27,7 @@ from tests.service.played import PlayedWorker
 from tests.service.test_jobs import change
 from tests.service.test_results import succeed
 from tests.unlearnable.conftest import Api, later
-from unlearnable import models
+from unlearnable import account_models, models
 from unlearnable.jobs import JobWishes
 
 PART = 5 * MIB
@@ -297,13 +297,31 @@ def test_keys_and_erasures(client: Any, job: models.Job) -> None:
         client.erasures.wait(erasure.id, timeout=0)
 
 
+def test_webhooks(client: Any) -> None:
+    made = client.webhooks.create("https://example.com/hook", events=["job.succeeded"])
+    assert made.secret.startswith("whsec_")
+    assert made.secret not in repr(made)
+    assert client.webhooks.rotate(made.id).secret != made.secret
+    assert not client.webhooks.update(made.id, enabled=False).enabled
+    assert client.webhooks.update(made.id, enabled=True, events=["*"]).events == ["*"]
+    sent = client.webhooks.test(made.id)
+    assert [one.id for one in client.webhooks.deliveries(made.id)] == [sent.id]
+    client.webhooks.delete(made.id)
+    assert list(client.webhooks.list()) == []
+
+
 def test_models_and_wishes_are_of_the_api(servers: Settings) -> None:
     """Nothing that the client promises is unknown to the API."""
     schemas = create_app(servers).openapi()["components"]["schemas"]
-    names = "Dataset Upload Job Event Estimate Generator Artifact Evaluation PairEvaluation"
-    for name in (*names.split(), "Verdict", "Row", "Failure", "ApiKeyWithSecret", "Erasure"):
-        promised = {field.name for field in fields(getattr(models, name))} - {"raw"}
-        assert promised <= set(schemas[name]["properties"]), name
+    promised = [
+        (kind.__name__, {field.name for field in fields(kind)} - {"raw"})
+        for module in (models, account_models)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, models.Model) and kind is not models.Model
+    ]
+    assert len(promised) > 20
+    for name, members in promised:
+        assert members <= set(schemas[name]["properties"]), name
     assert JobWishes.__annotations__.keys() - {"extra"} <= set(schemas["JobRequest"]["properties"])
 
 
