@@ -55,7 +55,7 @@ _REFUSED = (
         **success(
             201, "Made. Its secret is shown this once.", CREATED, {"Location": "Its address."}
         ),
-        **failures(*_REFUSED),
+        **failures(*_REFUSED, problems.api_keys_too_many(service.MOST_KEYS)),
     },
 )
 def create_api_key(

@@ -20,6 +20,15 @@ def api_key_revoked() -> Conflict:
     )
 
 
+def api_keys_too_many(most: int) -> Refused:
+    return Refused(
+        "api_keys_too_many",
+        f"You have {most} keys that work, the most there may be. Revoke those that are not used: "
+        "last_used_at tells which.",
+        status=403,
+    )
+
+
 def expiry_ambiguous() -> Refused:
     return Refused("expiry_ambiguous", "Give expires_at or expires_in, not both.", "expires_in")
 

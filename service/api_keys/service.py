@@ -15,18 +15,23 @@ from service.api_keys.repository import ApiKeyRepository
 from service.api_keys.schemas import MOST_SECONDS, ApiKeyRequest, RotateRequest
 from service.kit.pages import Page
 
+MOST_KEYS = 100  # each has a rate limit of its own
+
 
 def create(caller: Caller, asked: ApiKeyRequest) -> tuple[ApiKey, str]:
     """Make a key and return it with its secret, which is not kept.
 
     Raises:
-        Refused: `expiry_ambiguous`, `expiry_out_of_range`, `scope_exceeded`, `expiry_exceeded`.
+        Refused: `expiry_ambiguous`, `expiry_out_of_range`, `scope_exceeded`, `expiry_exceeded`,
+            `api_keys_too_many`.
     """
     wanted = sorted(set(asked.scopes or caller.scopes))
     _refuse_more(caller, wanted)
     ends = _end(asked) or caller.expires_at
     _refuse_longer(caller, ends)
     with transaction() as session:
+        if ApiKeyRepository(session, caller.tenant_id).count_working() >= MOST_KEYS:
+            raise problems.api_keys_too_many(MOST_KEYS)
         row, secret = api_keys.add(session, caller.tenant_id, asked.name, wanted, ends)
     return row, secret.text
 

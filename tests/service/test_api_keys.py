@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from core.api_keys import add
 from core.database import transaction
 from core.ids import new_id
 from core.tables import ApiKey, IdempotencyKey
@@ -149,6 +150,17 @@ def test_a_key_cannot_give_what_it_has_not(owner: Owner) -> None:
 )
 def test_wishes_that_cannot_be_met(owner: Owner, asked: Json, code: str, param: str) -> None:
     problem(owner.api.post(KEYS, json=asked), 422, code, param)
+
+
+def test_there_is_an_end_to_keys(owner: Owner) -> None:
+    with transaction() as session:
+        ids = [add(session, owner.tenant_id, "n", ["all"])[0].id for _ in range(99)]
+    problem(owner.api.post(KEYS, json={"name": "n"}), 403, "api_keys_too_many")
+    change(ids[0], expires_at=datetime.now(UTC))
+    make(owner)
+    problem(owner.api.post(KEYS, json={"name": "n"}), 403, "api_keys_too_many")
+    owner.api.delete(f"{KEYS}/{ids[1]}")
+    make(owner)
 
 
 def test_the_last_use_is_noted_beside_requests_and_seldom(owner: Owner) -> None:
