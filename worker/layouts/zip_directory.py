@@ -44,7 +44,9 @@ FLAGS_ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 _FLAG_UTF8 = 1 << 11
 
 _DRIVE = re.compile(r"[A-Za-z]:")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Control characters, line separators, and what turns the direction of text: "gnp.exe" shown as a
+# PNG. Joiners stay: the names of emoji need them.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 _ZIP_AGAIN = "Write the archive again with an ordinary zip program."
 

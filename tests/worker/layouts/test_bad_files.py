@@ -30,6 +30,7 @@ def test_each_name_is_used_once() -> None:
         bad_disguises,
         bad_formats,
         bad_images,
+        bad_metadata,
     )
 
     parts = (
@@ -38,5 +39,6 @@ def test_each_name_is_used_once() -> None:
         bad_arrays.BAD_ARRAYS,
         bad_disguises.BAD_DISGUISES,
         bad_formats.BAD_FORMATS,
+        bad_metadata.BAD_METADATA,
     )
-    assert len(BAD_FILES) == sum(map(len, parts)) >= 200
+    assert len(BAD_FILES) == sum(map(len, parts)) >= 300
