@@ -11,10 +11,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StrictInt,
     StrictStr,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from core.choices import (
     Augmentation,
@@ -27,18 +27,46 @@ from core.choices import (
     Recipe,
     Untargeted,
 )
+from core.whole import WHOLE, Whole
 
-Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
-MetadataKey = Annotated[str, Field(strict=True, min_length=1, max_length=64)]
-MetadataValue = Annotated[str, Field(strict=True, max_length=512)]
+Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), WHOLE]
+# PostgreSQL stores every character but this one.
+_NO_NUL = r"^[^\x00]*$"
+MetadataKey = Annotated[str, Field(strict=True, min_length=1, max_length=64, pattern=_NO_NUL)]
+MetadataValue = Annotated[str, Field(strict=True, max_length=512, pattern=_NO_NUL)]
+# A length also makes pydantic look into the text, where half a surrogate pair may be.
+ClassName = Annotated[StrictStr, Field(max_length=1024)]
 
 
 class _Wish(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def one_of(*ways: dict[str, str]) -> JsonDict:
+    """What a model checks after its fields, for its JSON schema.
+
+    Args:
+        ways: of each the type of every field that counts; of type null, it may be left out.
+    """
+    return {
+        "oneOf": [
+            {
+                "required": [name for name, kind in way.items() if kind != "null"],
+                "properties": {name: {"type": kind} for name, kind in way.items()},
+            }
+            for way in ways
+        ]
+    }
+
+
 class ProtectedFraction(_Wish):
     """Which images are protected; the others are published as they are."""
+
+    model_config = ConfigDict(
+        json_schema_extra=one_of(
+            {"fraction": "number", "classes": "null"}, {"classes": "array", "fraction": "null"}
+        )
+    )
 
     fraction: Annotated[float, Field(strict=True, gt=0, le=1)] | None = Field(
         default=None, description="Share of the images. Left out if `classes` says which."
@@ -48,7 +76,7 @@ class ProtectedFraction(_Wish):
         description="`random`: each image as likely as any other. `class`: whole classes, until "
         "the share is as near as it gets. The job's seed decides which.",
     )
-    classes: list[StrictStr | StrictInt] | None = Field(
+    classes: list[ClassName | Whole] | None = Field(
         default=None,
         min_length=1,
         max_length=10_000,
@@ -66,7 +94,7 @@ class EvaluationVictim(_Wish):
     """A classifier to be trained from scratch, and how."""
 
     victim: Network | Classical = Field(description="Which classifier.")
-    epochs: Annotated[int, Field(strict=True, ge=1, le=200)] | None = Field(
+    epochs: Annotated[int, Field(strict=True, ge=1, le=200), WHOLE] | None = Field(
         default=None, description="Passes over the images. Null: fitted to their number."
     )
     augmentation: Augmentation = Field(
@@ -84,6 +112,9 @@ Victim = Annotated[
 ]
 
 
+_EACH_ONCE: JsonDict = {"uniqueItems": True}
+
+
 class EvaluationOptions(_Wish):
     """What is tried to learn from the protected images, and from the clean ones beside."""
 
@@ -91,6 +122,7 @@ class EvaluationOptions(_Wish):
         default=None,
         min_length=1,
         max_length=8,
+        json_schema_extra=_EACH_ONCE,
         description="Classifiers, by name or with their training; the first one gives the plain "
         "headline. Null: one that fits the images.",
     )
@@ -98,20 +130,23 @@ class EvaluationOptions(_Wish):
         default=[0],
         min_length=1,
         max_length=10,
+        json_schema_extra=_EACH_ONCE,
         description="Every training is done once with each.",
     )
     countermeasures: list[Countermeasure] = Field(
         default=[],
         max_length=20,
+        json_schema_extra=_EACH_ONCE,
         description="What a learner would try against the protection. Those that mean nothing for "
         "the images are left out, and the evaluation says so.",
     )
-    countermeasure_victims: Annotated[int, Field(strict=True, ge=1, le=8)] = Field(
+    countermeasure_victims: Annotated[int, Field(strict=True, ge=1, le=8), WHOLE] = Field(
         default=1, description="How many of the victims, from the first, try counter-measures."
     )
     controls: list[Control] = Field(
         default=[],
         max_length=2,
+        json_schema_extra=_EACH_ONCE,
         description="Perturbations of the same bound that cost nothing, for comparison.",
     )
     clean_under_countermeasures: bool = Field(
@@ -145,7 +180,7 @@ class JobOptions(_Wish):
         "decide everything but the length: for the paper's own, give `training_steps` worth 500 "
         "passes over the images.",
     )
-    training_steps: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+    training_steps: Annotated[int, Field(strict=True, ge=1), WHOLE] | None = Field(
         default=None,
         description="Train for so many steps, however long they take, instead of for a budget: "
         "the same job then gives the same bytes on the same machine.",

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from core import tables
 from core.scopes import Scope
+from core.whole import WHOLE
 from service.kit.pages import ListOf
 from service.kit.text import printable
 
@@ -29,7 +30,7 @@ class _Expiring(BaseModel):
     expires_at: AwareDatetime | None = Field(
         default=None, description="When the key stops working, in ISO 8601 with a time zone."
     )
-    expires_in: Annotated[int, Field(strict=True, ge=60, le=MOST_SECONDS)] | None = Field(
+    expires_in: Annotated[int, Field(strict=True, ge=60, le=MOST_SECONDS), WHOLE] | None = Field(
         default=None, description="The same in seconds from now, instead of `expires_at`."
     )
 
@@ -50,7 +51,7 @@ class ApiKeyRequest(_Expiring):
 class RotateRequest(_Expiring):
     """How a key gets another secret."""
 
-    grace_seconds: Annotated[int, Field(strict=True, ge=0, le=LONGEST_GRACE)] = Field(
+    grace_seconds: Annotated[int, Field(strict=True, ge=0, le=LONGEST_GRACE), WHOLE] = Field(
         default=0,
         description="How long the old secret works beside the new one, up to a week; 0: not at "
         "all. A secret from before the old one stops working at once.",

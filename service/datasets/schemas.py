@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from core import tables
+from core.whole import WHOLE
 from service.kit.pages import ListOf
 from service.kit.problems import BadFile, ValidationReport
 from service.kit.text import Name
@@ -42,13 +43,13 @@ class DatasetChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    retention_seconds: Annotated[int, Field(strict=True, ge=60, le=LONGEST_RETENTION)] | None = (
-        Field(
-            default=None,
-            description="Delete the original so long after its validation, or at once if that time "
-            "is over; never while a job works on it. What jobs made stays. Null: keep it as long "
-            "as the server keeps any.",
-        )
+    retention_seconds: (
+        Annotated[int, Field(strict=True, ge=60, le=LONGEST_RETENTION), WHOLE] | None
+    ) = Field(
+        default=None,
+        description="Delete the original so long after its validation, or at once if that time "
+        "is over; never while a job works on it. What jobs made stays. Null: keep it as long "
+        "as the server keeps any.",
     )
 
 

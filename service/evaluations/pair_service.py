@@ -62,6 +62,7 @@ def create(tenant_id: str, asked: PairRequest) -> tables.Job:
         Refused: a dataset or the job cannot be used, or they do not fit together.
     """
     with transaction() as session:
+        _lock_in_order(session, tenant_id, asked)
         clean = _ready(session, tenant_id, asked.clean_dataset_id, "clean_dataset_id")
         assert clean.summary is not None
         label_map = parse_label_map(
@@ -114,6 +115,13 @@ def create(tenant_id: str, asked: PairRequest) -> tables.Job:
         audit.note(session, tenant_id, "evaluation.created", row.id, dataset_id=clean.id)
     doorbell.ring(doorbell.COMPUTE)
     return row
+
+
+def _lock_in_order(session: Session, tenant_id: str, asked: PairRequest) -> None:
+    """Lock both datasets by id, lest two requests that name them the other way round deadlock."""
+    repository = DatasetRepository(session, tenant_id)
+    for dataset_id in sorted({asked.clean_dataset_id, asked.protected_dataset_id or ""}):
+        repository.lock(dataset_id)
 
 
 def _ready(session: Session, tenant_id: str, dataset_id: str, param: str) -> tables.Dataset:

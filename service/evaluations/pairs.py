@@ -7,7 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr, model_validator
 
 from core import tables
 from core.choices import Untargeted
-from core.job_options import EvaluationOptions, JobOptions, MetadataKey, MetadataValue
+from core.job_options import (
+    ClassName,
+    EvaluationOptions,
+    JobOptions,
+    MetadataKey,
+    MetadataValue,
+    one_of,
+)
 from service.datasets import schemas as datasets
 from service.evaluations.schemas import EXAMPLE, Evaluation
 from service.jobs import schemas as jobs
@@ -18,7 +25,13 @@ from service.kit.pages import ListOf
 class PairRequest(EvaluationOptions):
     """A clean dataset, the protected form of it, and what shall be tried."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=one_of(
+            {"protected_dataset_id": "string", "job_id": "null"},
+            {"job_id": "string", "protected_dataset_id": "null"},
+        ),
+    )
 
     clean_dataset_id: StrictStr = Field(
         description="The original, `ready`. Its test images measure.", max_length=64
@@ -33,7 +46,7 @@ class PairRequest(EvaluationOptions):
         description="Or a job of the clean dataset that has succeeded: what it has protected.",
         max_length=64,
     )
-    label_map: jobs.LabelMap | StrictStr | None = Field(
+    label_map: jobs.LabelMap | ClassName | None = Field(
         default=None,
         description="What each class was to be mistaken for, as for a job. With `job_id`, the "
         "job's is known.",

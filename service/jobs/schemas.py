@@ -9,12 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, Stric
 from core import tables
 from core.epsilon import max_change
 from core.job_options import (
+    ClassName,
     EvaluationOptions,
     EvaluationVictim,
     JobOptions,
     ProtectedFraction,
     Seed,
 )
+from core.whole import WHOLE, Whole
 from service.datasets import schemas as datasets
 from service.jobs.deadline import Deadline
 from service.kit.pages import ListOf
@@ -22,8 +24,8 @@ from service.kit.pages import ListOf
 Status = Literal[
     "queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"
 ]
-ClassRef = StrictStr | StrictInt
-LabelMap = dict[str, ClassRef] | list[ClassRef]
+ClassRef = ClassName | Whole
+LabelMap = dict[ClassName, ClassRef] | list[ClassRef]
 
 
 class _Asked(BaseModel):
@@ -34,7 +36,7 @@ class _Asked(BaseModel):
         description="The most a pixel may change, on a scale where 1 is the whole range: a number "
         'such as 0.3, or a fraction such as "8/255". From 1/255 to 1.'
     )
-    label_map: LabelMap | StrictStr | None = Field(
+    label_map: LabelMap | ClassName | None = Field(
         default=None,
         description="What each class shall be mistaken for. Null: anything but itself. `shift`: "
         "class i for class i + 1, the last for the first. Or a list with another class for every "
@@ -48,12 +50,12 @@ class _Asked(BaseModel):
         "budget depends on the machine, so another run may still differ; give `training_steps` "
         "for the same bytes.",
     )
-    budget_seconds: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+    budget_seconds: Annotated[int, Field(strict=True, ge=1), WHOLE] | None = Field(
         default=None,
         description="How long the generator may train, in seconds. More protects more surely. "
         "Null: the server's default, unless there are `training_steps`.",
     )
-    priority: Annotated[int, Field(strict=True, ge=-10, le=10)] = Field(
+    priority: Annotated[int, Field(strict=True, ge=-10, le=10), WHOLE] = Field(
         default=0,
         description="Your jobs of higher priority go first. It changes nothing between you and "
         "others.",

@@ -77,7 +77,7 @@ def _describe_idempotency(operation: dict[str, Any]) -> None:
             "name": idempotency.HEADER,
             "in": "header",
             "required": False,
-            "schema": {"type": "string", "maxLength": 255},
+            "schema": idempotency.SCHEMA,
             "description": idempotency.DESCRIPTION,
             "example": "0b8e3e5c-5d0e-4f0c-9f0a-3f4f8f6a2f11",
         }

@@ -22,11 +22,12 @@ from starlette.concurrency import run_in_threadpool
 from core.database import transaction
 from core.tables import IdempotencyKey
 from service.kit.auth import identify
+from service.kit.body_limit import is_form
 from service.kit.problems import Conflict, Refusal
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
-_SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
+_SHAPE = re.compile(r"[!-~]{1,255}")
 _KEPT_HEADERS = ("content-type", "location", "preference-applied", "retry-after")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -36,6 +37,9 @@ DESCRIPTION = (
     "within a day, it is not done again: you get the first answer, with `Idempotent-Replayed: "
     "true`. Refused requests may be mended and sent again with the same word."
 )
+
+
+SCHEMA = {"type": "string", "pattern": f"^{_SHAPE.pattern}$"}
 
 
 def key_invalid() -> Refusal:
@@ -119,8 +123,7 @@ async def _once(
 
 async def _fingerprint(request: Request) -> str:
     """What makes a request this one. Of an upload its size, which is known before it is sent."""
-    content_type = request.headers.get("content-type", "")
-    if content_type.startswith("multipart/"):
+    if is_form(request.headers):
         body = request.headers.get("content-length", "").encode()
     else:
         body = await request.body()
@@ -130,14 +133,18 @@ async def _fingerprint(request: Request) -> str:
 
 def _take(tenant_id: str, key: str, fingerprint: str) -> IdempotencyKey | None:
     """Take a key that nobody has, or return what is known of it."""
-    with transaction() as session:
-        taken = session.execute(
-            insert(IdempotencyKey)
-            .values(tenant_id=tenant_id, key=key, fingerprint=fingerprint)
-            .on_conflict_do_nothing()
-            .returning(IdempotencyKey.key)
-        ).one_or_none()
-        return None if taken else session.get_one(IdempotencyKey, (tenant_id, key))
+    while True:
+        with transaction() as session:
+            taken = session.execute(
+                insert(IdempotencyKey)
+                .values(tenant_id=tenant_id, key=key, fingerprint=fingerprint)
+                .on_conflict_do_nothing()
+                .returning(IdempotencyKey.key)
+            ).one_or_none()
+            known = None if taken else session.get(IdempotencyKey, (tenant_id, key))
+        if taken or known:
+            return known
+        # Its request was refused and the key forgotten between the two looks: it is free again.
 
 
 def _replay(known: IdempotencyKey, fingerprint: str) -> Response:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from core import tables
 from core.settings import MIB
+from core.whole import WHOLE
 from service.kit.pages import ListOf
 from service.kit.text import Name
 
@@ -26,13 +27,15 @@ class UploadRequest(BaseModel):
     name: Name = Field(
         default="dataset", min_length=1, max_length=200, description="The file's name."
     )
-    size_bytes: int = Field(ge=1, le=2**53, description="Size of the whole file.")
+    size_bytes: Annotated[int, Field(strict=True, ge=1, le=2**53), WHOLE] = Field(
+        description="Size of the whole file."
+    )
     sha256: Sha256 = Field(description="SHA-256 of the whole file, in lower-case hexadecimal.")
-    part_size_bytes: int | None = Field(
-        default=None,
-        ge=LEAST_PART,
-        le=2**32,
-        description="Size of every part but the last, at least 5 MiB; chosen for you if left out.",
+    part_size_bytes: Annotated[int, Field(strict=True, ge=LEAST_PART, le=2**32), WHOLE] | None = (
+        Field(
+            default=None,
+            description="Size of every part but the last; chosen for you if left out.",
+        )
     )
 
 
@@ -92,7 +95,9 @@ class PartRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    number: int = Field(ge=1, le=MOST_PARTS, description="From 1.")
+    number: Annotated[int, Field(strict=True, ge=1, le=MOST_PARTS), WHOLE] = Field(
+        description="From 1."
+    )
     sha256: Sha256 = Field(description="SHA-256 of the part, in lower-case hexadecimal.")
 
 
