@@ -21,13 +21,18 @@ BODY = '{"id":"evt_1","type":"job.succeeded"}'
 Verify = Callable[[str, dict[str, str], bytes], None]
 
 
-@pytest.fixture(scope="module")
-def verify() -> Verify:
-    [snippet] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+def snippet() -> Verify:
+    """The function of the page."""
+    [written] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(snippet, names)  # noqa: S102
+    exec(written, names)  # noqa: S102
     verify: Verify = names["verify"]
     return verify
+
+
+@pytest.fixture(scope="module")
+def verify() -> Verify:
+    return snippet()
 
 
 def headers(*secrets: str, age: int = 0) -> dict[str, str]:
