@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from engine.plan import PlanError, TrainingPlan
+from engine.population import Population, Victim
 from engine.trained import CurvePoint, Summary, TrainedGenerator, new_generator, pack, unpack
 
-_FORMAT = "unlearnable-training-2"
+_FORMAT = "unlearnable-training-3"
 
 
 @dataclass
@@ -33,6 +34,7 @@ class TrainingState:
         best: weights of the chosen trial's generator; None before the first selection.
         chosen_trial: that trial.
         curve: the held-out scores so far.
+        population: the imaginary victims that go on in later trials.
     """
 
     plan: TrainingPlan
@@ -48,6 +50,7 @@ class TrainingState:
     best: dict[str, Tensor] | None
     chosen_trial: int
     curve: list[CurvePoint]
+    population: Population
 
     def to_bytes(self) -> bytes:
         """Weights and optimizer state as safetensors, the rest as JSON in its metadata."""
@@ -56,6 +59,8 @@ class TrainingState:
             tensors |= {f"adam/{index}/{name}": t for name, t in moments.items()}
         if self.best is not None:
             tensors |= {f"best/{name}": t for name, t in self.best.items()}
+        for place, victim in self.population.victims.items():
+            tensors |= {f"victim/{place}/{name}": t for name, t in victim.theta.items()}
         about: dict[str, Any] = {
             "plan": self.plan.to_json(),
             "data": self.data,
@@ -67,6 +72,10 @@ class TrainingState:
             "seconds": self.seconds,
             "chosen_trial": self.chosen_trial,
             "curve": [asdict(point) for point in self.curve],
+            "victims": {
+                str(place): {"born": victim.born, "age": victim.age}
+                for place, victim in self.population.victims.items()
+            },
         }
         return pack(tensors, _FORMAT, about)
 
@@ -89,6 +98,11 @@ class TrainingState:
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": moments, "param_groups": groups})
         best = {name: t.to(device) for name, t in _under("best/", tensors).items()}
+        victims = {}
+        for place, known in about["victims"].items():
+            theta = _under(f"victim/{place}/", tensors)
+            theta = {name: t.to(device) for name, t in theta.items()}
+            victims[int(place)] = Victim(known["born"], known["age"], theta)
         return cls(
             plan=plan,
             data=about["data"],
@@ -103,6 +117,7 @@ class TrainingState:
             best=best or None,
             chosen_trial=about["chosen_trial"],
             curve=[CurvePoint(**point) for point in about["curve"]],
+            population=Population(victims),
         )
 
     def trained(self) -> TrainedGenerator:

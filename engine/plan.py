@@ -95,8 +95,13 @@ class TrainingPlan:
         width: channels of the generator's first convolution (the paper: 16), doubled at each.
         victims: names in `engine.victims.VICTIMS` of the imaginary victims; they take turns, one a
             trial. The paper has one.
+        population: how many imaginary victims there are at a time, of mixed ages; see
+            `engine.population`. The paper has one.
+        lifetime: mini-batches after which the oldest of them starts again; 0 is one trial, as in
+            the paper.
         judge: name of the fresh victim that scores a trial on the held-out part.
-        steps_per_trial: mini-batches until the imaginary victim starts again from random weights.
+        steps_per_trial: mini-batches until the frozen generator is renewed and, in the paper, the
+            imaginary victim starts again from random weights.
         batch_size: images in a mini-batch.
         generator_lr: peak learning rate of the generator's Adam.
         schedule: of that rate: "constant" (the paper), or "cosine" down to a twentieth.
@@ -130,6 +135,8 @@ class TrainingPlan:
     textures: float = 0.0
     width: int = 16
     victims: tuple[str, ...] = ("small-strided",)
+    population: int = 1
+    lifetime: int = 0
     judge: str = "paper-mnist-cnn"
     steps_per_trial: int = 50
     batch_size: int = 64
@@ -161,8 +168,10 @@ class TrainingPlan:
             raise PlanError(f"steps must be at least 1, not {self.steps!r}")
         if not 0.0 <= self.warm_fraction <= 1.0:
             raise PlanError(f"warm_fraction must be in [0, 1], not {self.warm_fraction!r}")
-        if not self.victims:
+        if not self.victims or self.population < 1:
             raise PlanError("at least one imaginary victim is needed")
+        if self.lifetime < 0:
+            raise PlanError(f"lifetime must be at least 0, not {self.lifetime!r}")
         if self.warm_start == "surrogates" and not self.surrogates:
             raise PlanError("a warm start from surrogates needs at least one")
         if not 0.0 < self.held_out < 1.0:

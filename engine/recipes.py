@@ -115,9 +115,11 @@ def robust(data: Data) -> TrainingPlan:
         return replace(
             plan,
             victims=("small-strided", "paper-mnist-cnn-plain", "paper-mnist-cnn", "small-strided"),
+            population=4,
+            lifetime=400,
             surrogates=_SMALL_SURROGATES,
             renewals=_SMALL_RENEWALS,
-            warm_fraction=0.45,
+            warm_fraction=0.2,
         )
     return replace(
         plan,

@@ -11,15 +11,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.algorithm2 import StepFigures, TrialSettings, run_trial
-from engine.bilevel import weights_of
 from engine.budget import Pace, steps_within, surrogate_share
 from engine.checkpoint import TrainingState, fingerprint, new_optimizer
 from engine.checks import check_images
 from engine.frozen import Frozen
 from engine.plan import Progress, TrainingPlan
+from engine.population import Population, Victim
 from engine.randomness import generator as random_generator
 from engine.randomness import mini_batches, seeded_module
 from engine.schedule import selection_trials, set_lr
@@ -27,8 +27,6 @@ from engine.selection import IMAGES, held_out_score, is_better
 from engine.surrogates import Surrogates
 from engine.tensors import as_float, on_device
 from engine.trained import CurvePoint, TrainedGenerator, new_generator
-from engine.twice_differentiable import make_imaginary
-from engine.victims import build_victim
 from engine.warm_start import companion, features_to_carry, run_warm_trial, start_classes
 
 _CHECKPOINT_EVERY_SECONDS = 10.0
@@ -147,6 +145,7 @@ class _Run:
             best=None,
             chosen_trial=0,
             curve=[],
+            population=Population(),
         )
         if plan.steps is None:
             state.total_steps = self._steps_within_budget(state)
@@ -156,7 +155,12 @@ class _Run:
     def _steps_within_budget(self, state: TrainingState) -> int:
         """Measure a few steps of each kind and one selection on copies, and fit the budget."""
         plan = self.plan
-        trial = replace(state, g_prime=copy.deepcopy(state.g_prime), total_steps=_UNKNOWN)
+        trial = replace(
+            state,
+            g_prime=copy.deepcopy(state.g_prime),
+            population=Population(),
+            total_steps=_UNKNOWN,
+        )
         trial.optimizer = new_optimizer(trial.g_prime, plan)
         surrogate = warm = 0.0
         if plan.warm_start == "surrogates":
@@ -255,12 +259,14 @@ class _Run:
         *,
         first_order: bool = False,
     ) -> None:
-        victim = self._fresh_victim(state.trial)
-        run_trial(
+        network, victim = state.population.at_trial(
+            state.trial, steps, self.plan, self.train[0], self.num_classes
+        )
+        theta = run_trial(
             g_prime=state.g_prime,
             optimizer=state.optimizer,
-            victim=victim,
-            theta=weights_of(victim),
+            victim=network,
+            theta=victim.theta,
             batches=self._with_frozen(state, steps),
             settings=TrialSettings(
                 victim_lr=self.plan.victim_lr,
@@ -272,6 +278,8 @@ class _Run:
             ),
             after_step=after_step,
         )
+        older = Victim(victim.born, victim.age + steps, theta)
+        state.population.keep(state.trial, older, self.plan)
 
     def _companion(self) -> Callable[[Tensor, Tensor], Tensor] | None:
         if self.surrogates is None or not self.plan.keep_surrogates:
@@ -332,17 +340,6 @@ class _Run:
         if plan.warm_start == "none":
             return 0
         return math.ceil(plan.warm_fraction * state.total_steps / plan.steps_per_trial)
-
-    def _fresh_victim(self, trial: int) -> nn.Module:
-        _, channels, height, width = self.train[0].shape
-        name = self.plan.victims[trial % len(self.plan.victims)]
-        victim = seeded_module(
-            lambda: build_victim(name, channels, height, width, self.num_classes),
-            self.plan.seed,
-            "victim",
-            trial,
-        )
-        return make_imaginary(victim.to(self.device)).train()
 
     # -- selection -----------------------------------------------------------------------------
 

@@ -94,6 +94,7 @@ def assert_same(a, b):
             "outer_loss": "steered",
             "victims": ("small-strided", "five-conv-cnn"),
         },
+        {"victims": ("small-strided", "paper-mnist-cnn"), "population": 2, "lifetime": 10},
     ],
 )
 def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(change):
