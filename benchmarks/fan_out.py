@@ -124,6 +124,7 @@ def measure(sample: Path, seeds: int, epochs: int, steps: int) -> dict[str, Any]
                 evaluation = {
                     "victims": [{"victim": VICTIM, "epochs": epochs}],
                     "seeds": list(range(first_seed, first_seed + seeds)),
+                    "countermeasures": [],
                 }
                 asked = {
                     "dataset_id": dataset_id,

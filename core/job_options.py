@@ -133,12 +133,14 @@ class EvaluationOptions(_Wish):
         json_schema_extra=_EACH_ONCE,
         description="Every training is done once with each.",
     )
+    # Without any, the headline would be that of a learner who does nothing; these cost no more than
+    # a plain training each, and each has undone some method of protection.
     countermeasures: list[Countermeasure] = Field(
-        default=[],
+        default=["jpeg-50", "grayscale", "class-mean-subtraction"],
         max_length=20,
         json_schema_extra=_EACH_ONCE,
         description="What a learner would try against the protection. Those that mean nothing for "
-        "the images are left out, and the evaluation says so.",
+        "the images are left out, and the evaluation says so. With an empty list nothing is tried.",
     )
     countermeasure_victims: Annotated[int, Field(strict=True, ge=1, le=8), WHOLE] = Field(
         default=1, description="How many of the victims, from the first, try counter-measures."

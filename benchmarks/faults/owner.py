@@ -110,6 +110,7 @@ class Owner:
             "dataset_id": dataset_id,
             "epsilon": EPSILON,
             "training_steps": self._training_steps,
+            "evaluation": {"countermeasures": []},
             "metadata": {"mark": str(mark)},
         }
         try:

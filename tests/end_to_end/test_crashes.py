@@ -32,7 +32,7 @@ def is_training(job: Json) -> bool:
 
 
 def test_a_killed_training_is_taken_up_again(owner: Owner, digits_npz: Json) -> None:
-    job = owner.start(digits_npz, epsilon=0.3, budget_seconds=6)
+    job = owner.start(digits_npz, epsilon=0.3, budget_seconds=6, evaluation={"countermeasures": []})
     owner.poll(job["id"], is_training)
     os.kill(training_process(owner).pid, signal.SIGKILL)
     job, _ = owner.finish(job["id"])
@@ -70,7 +70,9 @@ def test_a_waiting_job_can_be_cancelled(owner: Owner, digits_npz: Json) -> None:
 def test_a_paused_training_goes_on_to_the_bits_of_an_undisturbed_one(
     owner: Owner, digits: Arrays, digits_npz: Json
 ) -> None:
-    job = owner.start(digits_npz, epsilon=0.3, budget_seconds=12)
+    job = owner.start(
+        digits_npz, epsilon=0.3, budget_seconds=12, evaluation={"countermeasures": []}
+    )
     owner.poll(job["id"], lambda job: bool(job["metrics"].get("step", 0) > 0))
     asked = time.monotonic()
     for _ in range(2):

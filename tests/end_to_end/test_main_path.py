@@ -85,6 +85,9 @@ def test_npz(owner: Owner, digits: Arrays, digits_npz: Json) -> None:
         assert after["x_train"].dtype == np.uint8
         change = np.abs(after["x_train"].astype(np.int16) - digits["x_train"]).max()
     assert 0 < change <= 76
+    tried = owner.http.get(f"/v1/jobs/{job['id']}/evaluation").json()
+    assert {row["countermeasure"] for row in tried["rows"]} >= {"jpeg-50", "class-mean-subtraction"}
+    assert [one["countermeasure"] for one in tried["skipped"]] == ["grayscale"]
 
 
 def test_a_set_number_of_steps_gives_the_same_bytes(owner: Owner, digits_npz: Json) -> None:
@@ -92,7 +95,10 @@ def test_a_set_number_of_steps_gives_the_same_bytes(owner: Owner, digits_npz: Js
         "epsilon": 0.3,
         "training_steps": 20,
         "seed": 3,
-        "evaluation": {"victims": [{"victim": "small-strided", "epochs": 1}]},
+        "evaluation": {
+            "victims": [{"victim": "small-strided", "epochs": 1}],
+            "countermeasures": [],
+        },
     }
     digests = []
     for _ in range(2):
@@ -109,7 +115,8 @@ def test_a_folder_without_a_split_is_protected_whole(
     path = folder_zip(split=False)
     dataset = owner.upload(path)
     assert dataset["test_split"] == "cut"
-    job, _ = owner.finish(owner.start(dataset, epsilon="16/255", budget_seconds=2)["id"])
+    asked = {"epsilon": "16/255", "budget_seconds": 2, "evaluation": {"countermeasures": []}}
+    job, _ = owner.finish(owner.start(dataset, **asked)["id"])
     assert job["status"] == "succeeded", job["error"]
     published = owner.download(job["id"])["protected.zip"]
     with zipfile.ZipFile(path) as before, zipfile.ZipFile(io.BytesIO(published)) as after:

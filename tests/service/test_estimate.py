@@ -29,7 +29,7 @@ def test_an_estimate_follows_what_was_measured_and_starts_nothing(
     with transaction() as session:
         before = session.scalar(select(func.count()).select_from(Step))
     first = ask(budget_seconds=30)
-    assert (first["seconds"]["training"], first["trainings"], first["measured"]) == (30, 2, False)
+    assert (first["seconds"]["training"], first["trainings"], first["measured"]) == (30, 5, False)
     assert first["total_seconds"] == pytest.approx(sum(first["seconds"].values()), abs=0.2)
     more = ask(
         evaluation={

@@ -104,7 +104,8 @@ def test_a_generator_stays_and_protects_other_images(
     arrays: Arrays,
     store: ObjectStore,
 ) -> None:
-    short = {"evaluation": {"victims": [{"victim": "small-strided", "epochs": 1}]}}
+    quick = [{"victim": "small-strided", "epochs": 1}]
+    short = {"evaluation": {"victims": quick, "countermeasures": []}}
     first = finish(new_job(dataset, **short), "train")
     with transaction() as session:
         generator = session.scalars(select(Generator).where(Generator.job_id == first.id)).one()
