@@ -19,6 +19,13 @@ def results_table(evaluation: Evaluation, checked: Checked, seconds: float) -> T
         ("Clean-test accuracy, trained on the original", f"{evaluation.baseline_accuracy:.1f} %"),
         ("Clean-test accuracy, trained on the protected", f"{evaluation.protected_accuracy:.1f} %"),
     ]
+    if evaluation.worst_accuracy is not None:
+        rows.append(
+            (
+                f"The most by any way tried: {evaluation.worst_learner}",
+                f"{evaluation.worst_accuracy:.1f} %",
+            )
+        )
     if evaluation.targeted_success is not None:
         rows.append(
             ("Test images taken for the chosen wrong class", f"{evaluation.targeted_success:.1f} %")
