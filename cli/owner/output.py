@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -23,7 +24,6 @@ from rich.table import Table
 from unlearnable import ApiError, DatasetRejected, Job, JobFailed, PairEvaluation, UnlearnableError
 
 LINE_SECONDS = 15.0
-MIB = 1024 * 1024
 
 OnBytes = Callable[[int, int], None]
 OnJob = Callable[[Job | PairEvaluation], None]
@@ -74,6 +74,15 @@ class Output:
         for file in _bad_files(error)[1:]:
             self.console.print(f"  {file}")
 
+    def interrupted(self) -> None:
+        """That somebody pressed Ctrl-C, and what goes on all the same."""
+        told = f"Interrupted. {self.goes_on or ''}".rstrip()
+        if self.as_json:
+            error = {"type": "Interrupted", "message": told}
+            print(json.dumps({"error": error}, ensure_ascii=False), file=sys.stderr)
+            return
+        self.console.print(f"\n{told}")
+
     @contextmanager
     def bytes_of(self, what: str) -> Iterator[OnBytes]:
         """Shows bytes on their way."""
@@ -120,9 +129,9 @@ class _ByteLines:
         self._said_at = float("-inf")
 
     def __call__(self, done: int, whole: int) -> None:
-        if done == whole or time.monotonic() - self._said_at > LINE_SECONDS:
+        if done == whole or (done and time.monotonic() - self._said_at > LINE_SECONDS):
             self._said_at = time.monotonic()
-            self._console.print(f"{self._what:<11}  {done / MIB:.1f} of {whole / MIB:.1f} MiB")
+            self._console.print(f"{self._what:<11}  {decimal(done)} of {decimal(whole)}")
 
 
 class _JobLines:

@@ -16,22 +16,31 @@ PRIVATE, UNPACKED = "private", "images"
 LEFT_THERE = frozenset({"generator"})
 
 
-def prepare(out: Path, *, unpack: bool) -> None:
-    """Make the folder now: a job of hours shall not end at a folder that cannot be written.
+def make_folder(out: Path, mode: int = 0o777) -> None:
+    """Make a folder that things go into, unless it is there.
 
     Raises:
-        typer.BadParameter: it cannot be made, or images would come among others.
+        typer.BadParameter: it cannot be made.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / PRIVATE).mkdir(mode=0o700, exist_ok=True)
-        if unpack and (out / UNPACKED).exists():
-            raise typer.BadParameter(
-                f"{out / UNPACKED} is there already. Give another folder, or move it away.",
-                param_hint="--out",
-            )
+        out.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
         raise typer.BadParameter(f"{out}: {error.strerror}", param_hint="--out") from None
+
+
+def prepare(out: Path, *, unpack: bool) -> None:
+    """Make the folders now: a job of hours shall not end at a folder that cannot be written.
+
+    Raises:
+        typer.BadParameter: they cannot be made, or images would come among others.
+    """
+    make_folder(out)
+    make_folder(out / PRIVATE, mode=0o700)
+    if unpack and (out / UNPACKED).exists():
+        raise typer.BadParameter(
+            f"{out / UNPACKED} is there already. Give another folder, or move it away.",
+            param_hint="--out",
+        )
 
 
 def fetch(client: Unlearnable, output: Output, job: Job, out: Path, *, unpack: bool) -> Path:

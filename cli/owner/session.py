@@ -35,5 +35,5 @@ def session(url: str | None, *, as_json: bool) -> Iterator[tuple[Unlearnable, Ou
         output.error(error)
         raise typer.Exit(code_of(error)) from None
     except KeyboardInterrupt:
-        output.say(f"\nInterrupted. {output.goes_on or ''}".rstrip())
+        output.interrupted()
         raise typer.Exit(INTERRUPTED) from None

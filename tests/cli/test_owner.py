@@ -239,4 +239,4 @@ def test_a_job_is_shown_to_its_end(terminal: bool) -> None:
         assert "position 2 in the queue" in shown
         assert "held out accuracy 37.5 %" in shown
         assert " s left, done at " in shown
-        assert "2.0 of 2.0 MiB" in shown
+        assert "2.1 MB of 2.1 MB" in shown
