@@ -16,8 +16,9 @@ CountermeasureOption = Annotated[
     list[str] | None,
     typer.Option(
         "--countermeasure",
-        help="What a learner would try, such as jpeg-10; may be given several times.",
-        show_default=False,
+        help="What a learner would try, such as jpeg-10; may be given several times. `none` tries "
+        "none.",
+        show_default="the server's",
     ),
 ]
 VictimOption = Annotated[
@@ -77,5 +78,7 @@ def evaluation_of(
     victims: list[str] | None, countermeasures: list[str] | None
 ) -> dict[str, object]:
     """The evaluation that was asked for; what was not is left to the server."""
-    asked = {"victims": victims, "countermeasures": countermeasures}
-    return {name: value for name, value in asked.items() if value}
+    asked: dict[str, object] = {"victims": victims} if victims else {}
+    if countermeasures:
+        asked["countermeasures"] = [] if countermeasures == ["none"] else countermeasures
+    return asked

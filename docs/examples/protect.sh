@@ -27,7 +27,7 @@ wait_for() { # path: asks until the status is final
 dataset=$(call /v1/datasets --form "file=@$images" | jq -er .id)
 wait_for "/v1/datasets/$dataset"
 job=$(post /v1/jobs "$(jq -n --arg d "$dataset" --arg e "$epsilon" \
-    '{dataset_id: $d, epsilon: $e, budget_seconds: 3}')" | jq -er .id)
+    '{dataset_id: $d, epsilon: $e, budget_seconds: 3, evaluation: {countermeasures: []}}')" | jq -er .id)
 wait_for "/v1/jobs/$job"
 file=$(call "/v1/jobs/$job/artifacts?kind=protected_dataset" | jq '.data[0]')
 mkdir -p "$out" && cd "$out"

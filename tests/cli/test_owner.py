@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from cli.main import app
 from cli.owner import exit_codes
 from cli.owner.output import Output
-from cli.owner.wishes import parse_map, parse_metadata
+from cli.owner.wishes import evaluation_of, parse_map, parse_metadata
 from core import lifecycle
 from core.problem import Problem
 from service.evaluations.schemas import EXAMPLE
@@ -197,6 +197,12 @@ def test_what_is_written_on_the_command_line() -> None:
     for wrong in ("0", "0:1,0:2", ""):
         with pytest.raises(typer.BadParameter):
             parse_map(wrong)
+    assert evaluation_of(None, None) == {}
+    assert evaluation_of(["resnet-18"], ["none"]) == {
+        "victims": ["resnet-18"],
+        "countermeasures": [],
+    }
+    assert evaluation_of([], ["jpeg-10"]) == {"countermeasures": ["jpeg-10"]}
     assert parse_metadata(["a=1", "b=x=y"]) == {"a": "1", "b": "x=y"}
     with pytest.raises(typer.BadParameter):
         parse_metadata(["a"])
