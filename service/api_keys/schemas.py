@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core import tables
 from core.scopes import Scope
 from core.whole import WHOLE
+from service.kit.moment import Moment
 from service.kit.pages import ListOf
 from service.kit.text import printable
 
@@ -27,7 +28,7 @@ class _Expiring(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         default=None, description="When the key stops working, in ISO 8601 with a time zone."
     )
     expires_in: Annotated[int, Field(strict=True, ge=60, le=MOST_SECONDS), WHOLE] | None = Field(

@@ -1,27 +1,18 @@
 """By when a job must have ended: a moment, or seconds from now."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import Field
 
 from core.problem import Refused
+from core.whole import WHOLE
+from service.kit.moment import Moment
 
 YEAR = 365 * 24 * 3600
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT")
-
-
-def _only_moments(value: object) -> object:
-    # Numbers, also as text, would be read as seconds since 1970.
-    if isinstance(value, str) and _MOMENT.match(value):
-        return value
-    raise ValueError("give seconds as a whole number, or a moment such as 2026-11-22T18:00:00Z")
-
 
 Deadline = Annotated[
-    Annotated[int, Field(strict=True, ge=1, le=YEAR)]
-    | Annotated[AwareDatetime, BeforeValidator(_only_moments, json_schema_input_type=str)],
+    Annotated[int, Field(strict=True, ge=1, le=YEAR), WHOLE] | Moment,
     Field(
         description="By when the job must have ended, its wait in the queue included: seconds from "
         "now, or a moment with its offset. Past it the job fails with `deadline_exceeded`, within "

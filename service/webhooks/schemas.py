@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 
 from core import tables, webhooks
 from core.webhook_targets import MAX_URL
+from core.whole import WHOLE
 from service.jobs import schemas as jobs
 from service.kit.pages import ListOf
 from service.kit.text import printable
@@ -89,7 +90,7 @@ class Rotation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    grace_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE_SECONDS)] = Field(
+    grace_seconds: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE_SECONDS), WHOLE] = Field(
         default=DAY,
         description="For so long messages are signed with the old secret too, beside the new one.",
     )
