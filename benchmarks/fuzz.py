@@ -301,7 +301,10 @@ def finished_things(api: httpx2.Client) -> dict[str, list[str]]:
                 "dataset_id": dataset["id"],
                 "epsilon": 0.3,
                 "training_steps": 2,
-                "evaluation": {"victims": [{"victim": "small-strided", "epochs": 1}]},
+                "evaluation": {
+                    "victims": [{"victim": "small-strided", "epochs": 1}],
+                    "countermeasures": [],
+                },
             },
         )
     )
