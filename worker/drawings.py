@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from engine.plan import integer_bound
 
 _MOST_CLASSES = 40  # a confusion matrix of more cannot be read
 _LONGEST_NAME = 20
+KINDS: tuple[Literal["png", "pdf"], ...] = ("png", "pdf")
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,26 @@ class Drawn:
         path: the PNG.
         title: a few words.
         description: what it shows, for readers who cannot see it.
+        pdf: the same for print; None of what is made of pixels.
     """
 
     path: Path
     title: str
     description: str
+    pdf: Path | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """Every form of it."""
+        return [self.path] if self.pdf is None else [self.path, self.pdf]
+
+
+def save(name: str, title: str, figure: DescribedFigure, data: Any, folder: Path) -> Drawn:
+    """Write a figure as PNG and as PDF."""
+    png, pdf = (
+        save_figure(figure, data, folder / f"figure-{name}", kind=kind).picture for kind in KINDS
+    )
+    return Drawn(png, title, figure.description, pdf)
 
 
 def draw_figures(
@@ -60,7 +76,7 @@ def draw_figures(
         folder: where to write.
     """
     first = table.plan.victims[0]
-    dataset = _plain(dataset)
+    dataset = plain(dataset)
     drawn = [_curves(table, trainings, dataset)]
     if len(classes) <= _MOST_CLASSES:
         drawn.append(
@@ -80,19 +96,14 @@ def draw_figures(
                             )
                             for row in (table.baseline, table.plain)
                         ),
-                        tuple(_plain(name) for name in classes),
+                        tuple(plain(name) for name in classes),
                     ),
                 ),
             )
         )
     if table.plan.countermeasures:
         drawn.append(_countermeasures(table, dataset))
-    return [
-        Drawn(
-            save_figure(figure, data, folder / f"figure-{name}").picture, title, figure.description
-        )
-        for name, title, figure, data in drawn
-    ]
+    return [save(*sketch, folder) for sketch in drawn]
 
 
 Sketch = tuple[str, str, DescribedFigure, Any]
@@ -153,7 +164,7 @@ def _countermeasures(table: ProtectionTable, dataset: str) -> Sketch:
     return "counter-measures", title, draw_countermeasures(data), data
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """An owner's word as matplotlib draws it: no formula, and nothing without a glyph."""
     kept = "".join(c if c.isascii() and c.isprintable() else "?" for c in name).replace("$", r"\$")
     return kept if len(kept) <= _LONGEST_NAME else kept[: _LONGEST_NAME - 3] + "..."

@@ -18,7 +18,9 @@ ARTIFACTS = {
     "evaluation.json",
     "report.html",
     "figure-learning-curves.png",
+    "figure-learning-curves.pdf",
     "figure-confusion.png",
+    "figure-confusion.pdf",
     "manifest.json",
 }
 

@@ -89,11 +89,13 @@ def test_a_part_is_protected_and_everything_is_tried(
     assert (moved > 0).sum() == 30
     assert moved.max() == evaluation["linf"] <= 51
     assert files["report.html"].startswith(b"<!doctype html>")
-    assert {name for name in files if name.startswith("figure")} == {
-        "figure-learning-curves.png",
-        "figure-confusion.png",
-        "figure-counter-measures.png",
+    figures = {name for name in files if name.startswith("figure")}
+    assert figures == {
+        f"figure-{name}.{kind}"
+        for name in ("learning-curves", "confusion", "counter-measures")
+        for kind in ("png", "pdf")
     }
+    assert all(files[name].startswith((b"\x89PNG", b"%PDF-")) for name in figures)
     manifest = json.loads(files["manifest.json"])
     assert set(manifest["files"]) == set(files) - {"manifest.json"}
 
@@ -161,7 +163,9 @@ def test_any_two_datasets_are_compared(
         "evaluation.json",
         "report.html",
         "figure-learning-curves.png",
+        "figure-learning-curves.pdf",
         "figure-confusion.png",
+        "figure-confusion.pdf",
         "manifest.json",
     }
 

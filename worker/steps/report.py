@@ -73,7 +73,7 @@ def run(context: StepContext) -> dict[str, Any]:
         keep(context, picture.path, "preview"),
         keep(context, path, "evaluation"),
         keep(context, page, "report"),
-        *(keep(context, figure.path, "figure") for figure in figures),
+        *(keep(context, path, "figure") for figure in figures for path in figure.files),
     ]
     manifest = context.scratch / "manifest.json"
     manifest.write_text(

@@ -26,7 +26,7 @@ class SavedFigure:
     """Where a figure lies, and what a reader who cannot see it is told.
 
     Attributes:
-        picture: the PNG or SVG.
+        picture: the PNG, SVG or PDF.
         data: the JSON beside it: "figure" (name of the data's class), "description", "data".
         description: alternative text, for `![description](picture)`.
     """
@@ -45,15 +45,15 @@ def save_figure(
     data: Any,
     path_without_suffix: str | Path,
     *,
-    kind: Literal["png", "svg"] = "png",
+    kind: Literal["png", "svg", "pdf"] = "png",
 ) -> SavedFigure:
     """Write the picture and the JSON of what it shows.
 
     Args:
         figure: what a function of this package returned.
         data: what that function was given.
-        path_without_suffix: ".png" or ".svg" and ".json" are added; the folder must exist.
-        kind: "png" at 150 dots an inch, or "svg".
+        path_without_suffix: "." and the kind, and ".json", are added; the folder must exist.
+        kind: "png" at 150 dots an inch, or "svg" or "pdf".
     """
     path = Path(path_without_suffix)
     picture = path.with_name(f"{path.name}.{kind}")
@@ -62,6 +62,8 @@ def save_figure(
     metadata: dict[str, Any] = {"Description": figure.description}
     if kind == "svg":
         metadata["Date"] = None
+    if kind == "pdf":
+        metadata = {"Subject": figure.description, "CreationDate": None}
     figure.savefig(picture, format=kind, dpi=150, facecolor="white", metadata=metadata)
     content = {
         "figure": type(data).__name__,

@@ -233,6 +233,15 @@ def test_svg_is_written_as_well(tmp_path):
     assert "70.0 ± 14.1 % at 0.15" in text
 
 
+def test_pdf_is_the_same_bytes_again(tmp_path):
+    first, second = (
+        f.save_figure(f.draw_epsilon(EPSILON), EPSILON, tmp_path / name, kind="pdf").picture
+        for name in ("once", "twice")
+    )
+    assert first.read_bytes().startswith(b"%PDF-")
+    assert first.read_bytes() == second.read_bytes()
+
+
 def test_plain_values_only():
     assert f.plain({"a": np.float32(0.5), "b": (float("nan"), np.int64(3)), "c": None}) == {
         "a": 0.5,
