@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help install up demo test lint format lock clean
+.PHONY: help install up demo test lint format lock openapi clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s%s\n", $$1, $$2}' 
@@ -53,6 +53,9 @@ lock: ## Pin the dependencies anew (needs uv)
 	$(COMPILE) --extra dev -o requirements.lock
 	$(COMPILE) --extra service -c requirements.lock -o docker/requirements-service.lock
 	$(COMPILE) --extra worker -c requirements.lock --no-emit-package triton -o docker/requirements-worker.lock
+
+openapi: $(READY) ## Release the API's document, docs/openapi.json, if it only grew
+	@$(BIN)/python -m service.released --write
 
 clean: ## Remove the environment and what the tools left (not the data of `up`)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
