@@ -152,6 +152,12 @@ class Settings(BaseSettings):
         gt=0,
         description="Files that jobs made are deleted so long after the job's end; none: never.",
     )
+    keep_images_seconds: float = Field(
+        default=3600.0,
+        gt=0,
+        description="Single images that were protected, and that nobody waited for, are deleted so "
+        "long after.",
+    )
 
     webhook_private_networks: str | None = Field(
         default=None,

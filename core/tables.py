@@ -170,6 +170,7 @@ class Job(Base):
             postgresql_where="status NOT IN ('succeeded', 'failed', 'cancelled')",
         ),
         Index("ix_jobs_deadline_at", "deadline_at", postgresql_where="finished_at IS NULL"),
+        Index("ix_jobs_parent_id", "parent_id", postgresql_where="parent_id IS NOT NULL"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -182,10 +183,13 @@ class Job(Base):
     label_map: Mapped[list[int] | None]
     seed: Mapped[int] = mapped_column(BigInteger)
     budget_seconds: Mapped[int]
-    # "protection" trains a generator, "application" uses `generator_id`, "evaluation" compares.
+    # "protection" trains a generator, "application" uses `generator_id` and so does "images",
+    # "evaluation" compares, "conversion" writes what `parent_id` has protected in another layout;
+    # of a "study" the other parts are jobs with it as their parent.
     kind: Mapped[str] = mapped_column(default="protection", server_default=text("'protection'"))
     generator_id: Mapped[str | None]  # no foreign key: generators name the job that made them
     compared_dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"))
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"))
     # How it shall be done, see `core.job_options`; a job from before they were has none.
     options: Mapped[JSON] = mapped_column(default=dict, server_default=text("'{}'"))
     # Among the jobs of one tenant, higher ones go first.

@@ -36,6 +36,10 @@ EVENTS: Mapping[str, str] = {
     "evaluation.succeeded": "An evaluation's result can be read.",
     "evaluation.failed": "An evaluation has failed; `error` says why.",
     "evaluation.cancelled": "An evaluation was cancelled.",
+    "study.running": "The first job of a study has begun.",
+    "study.succeeded": "A study's curves can be downloaded.",
+    "study.failed": "No point of a study has a result.",
+    "study.cancelled": "A study was cancelled.",
     "dataset.ready": "A dataset was validated and can be used.",
     "dataset.rejected": "A dataset cannot be used; its `validation_report` says why.",
     "dataset.deleted": "A dataset was deleted, by you or because it was kept as long as agreed.",
@@ -106,9 +110,13 @@ def disable(session: Session, webhook: Webhook, reason: str) -> None:
 
 
 def _public_type(type_: str, subject: Job | Dataset | Webhook) -> str:
-    if isinstance(subject, Job) and subject.kind == "evaluation":
-        return type_.replace("job.", "evaluation.", 1)
-    return type_
+    if isinstance(subject, Job) and subject.kind == "images":
+        return ""  # whoever sent them waits, and nothing stays
+    return type_.replace("job.", f"{_noun(subject)}.", 1) if isinstance(subject, Job) else type_
+
+
+def _noun(job: Job) -> str:
+    return job.kind if job.kind in {"evaluation", "study"} else "job"
 
 
 def _delivery(event: Event, type_: str, webhook_id: str, body: str) -> WebhookDelivery:
@@ -155,7 +163,7 @@ def _public_form(subject: Job | Dataset | Webhook) -> dict[str, Any]:
         }
     return {
         **head,
-        "object": "evaluation" if subject.kind == "evaluation" else "job",
+        "object": _noun(subject),
         "dataset_id": subject.dataset_id,
         "metadata": subject.options.get("metadata", {}),
         "created_at": subject.created_at.isoformat(),

@@ -1,5 +1,6 @@
 """The application, as `service.main` serves it."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,7 +22,10 @@ from service.erasures.endpoints import router as erasures
 from service.evaluations.endpoints import router as evaluations
 from service.evaluations.pair_endpoints import router as pairs
 from service.events.endpoints import router as events
+from service.generators import images_form
+from service.generators.endpoints import PATH as GENERATORS
 from service.generators.endpoints import router as generators
+from service.generators.schemas import ProtectRequest
 from service.health.endpoints import router as health
 from service.health.service import Readiness, checks_of
 from service.jobs.changes import Changes
@@ -34,6 +38,7 @@ from service.kit.rate_limit import RateLimiter, RateLimitMiddleware
 from service.kit.request_id import RequestIdMiddleware
 from service.kit.security_headers import SecurityHeadersMiddleware
 from service.series.endpoints import router as series
+from service.studies.endpoints import router as studies
 from service.uploads.endpoints import router as uploads
 from service.usage.endpoints import router as usage
 from service.webhooks.endpoints import router as webhooks
@@ -74,6 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.store = ObjectStore.from_settings(settings)
     app.state.uploads = Gate()
+    app.state.images = Gate(images_form.MAX_CONCURRENT)
     app.state.changes = Changes()
     app.state.limiter = RateLimiter(settings)
     app.state.last_used = LastUsed()
@@ -91,6 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         artifacts,
         downloads,
         generators,
+        studies,
         api_keys,
         usage,
         audit,
@@ -100,10 +107,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         scopes.check(router.routes)
         app.include_router(router)
     handlers.install(app)
-    docs.install(app)
+    docs.install(app, [ProtectRequest])
     # The last one added is the outermost.
     app.add_middleware(
-        BodyLimitMiddleware, limit=JSON_LIMIT, counts_itself=frozenset({("POST", UPLOAD_PATH)})
+        BodyLimitMiddleware,
+        limit=JSON_LIMIT,
+        form_limits=(
+            (re.compile(re.escape(UPLOAD_PATH)), None),
+            (re.compile(rf"{GENERATORS}/[^/]+/protect"), images_form.MAX_BODY),
+        ),
     )
     app.add_middleware(RateLimitMiddleware)
     app.add_middleware(AccessMiddleware)

@@ -14,7 +14,17 @@ JobStatus = Literal[
 DatasetStatus = Literal["validating", "ready", "rejected", "deleted"]
 UploadStatus = Literal["pending", "completed", "used", "cancelled", "expired"]
 ArtifactKind = Literal[
-    "protected_dataset", "generator", "preview", "evaluation", "report", "figure", "manifest"
+    "protected_dataset",
+    "protected_images",
+    "generator",
+    "preview",
+    "evaluation",
+    "report",
+    "figure",
+    "manifest",
+    "converted_dataset",
+    "conversion_manifest",
+    "study",
 ]
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -134,14 +144,14 @@ class Job(Model):
     """The protection of a dataset.
 
     Attributes:
-        phase: what it does: `training`, `protecting` or `evaluating`.
+        phase: what it does: `training`, `protecting`, `evaluating` or `converting`.
         progress: from 0 to 1.
         epsilon: 1 is the whole pixel range; `max_change` is the same in 1/255, rounded down.
         queue_position: while it waits and is asked for by itself; 1 is the next.
     """
 
     id: str
-    kind: Literal["protection", "application"] = "protection"
+    kind: Literal["protection", "application", "images", "conversion"] = "protection"
     dataset_id: str
     generator_id: str | None = None
     status: JobStatus

@@ -58,6 +58,8 @@ def _run(claim: steps.Claim, context: StepContext, function: StepFunction) -> No
         write_patiently(lambda session: flow.give_back(session, claim), patience)
     except BadDataset as bad:
         _end(claim, patience, _refusal(bad))
+        if claim.job_id is not None:
+            return  # what it read belongs to its job, and goes as that of any job that failed
         # Only now, with the verdict written under the lease: whoever lost it deletes nothing. If
         # the store is away, the sweeper deletes.
         with contextlib.suppress(*STORE_AWAY):

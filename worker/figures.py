@@ -229,7 +229,7 @@ def _accuracy(session: Session) -> Iterator[Metric]:
             Job.evaluation["baseline_accuracy"].as_float(),
             Job.evaluation["protected_accuracy"].as_float(),
         )
-        .where(Job.status == lifecycle.SUCCEEDED)
+        .where(Job.status == lifecycle.SUCCEEDED, Job.evaluation.is_not(None))
         .order_by(Job.id.desc())
         .limit(1)
     ).one_or_none()

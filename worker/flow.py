@@ -4,6 +4,9 @@
     train -> protect -> evaluate x n -> report   (a job; with a trained generator from protect on)
     train -> perturb x n -> protect -> ...       (a job on a large dataset)
     compare -> evaluate x n -> report            (the evaluation of a pair of datasets)
+    images                                       (a few images, whose owner waits)
+    convert                                      (a protected dataset in another layout)
+    summarize                                    (a study, whose other parts are jobs)
 
 Each function runs inside the transaction of its caller, so a step that is done and the step that
 follows it appear together or not at all.
@@ -16,7 +19,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core import lifecycle, quotas, speeds, steps
+from core import conversions, few_images, lifecycle, quotas, speeds, steps, studies
 from core.doorbell import COMPUTE
 from core.ids import new_id
 from core.problem import Problem, Refused
@@ -27,6 +30,7 @@ from worker.shard_ranges import ranges
 
 INGEST, TRAIN, PERTURB, PROTECT = "ingest", "train", "perturb", "protect"
 COMPARE, EVALUATE, REPORT = "compare", "evaluate", "report"
+IMAGES, CONVERT, SUMMARIZE = few_images.KIND, conversions.STEP, studies.STEP
 
 PHASES = {
     TRAIN: "training",
@@ -35,6 +39,9 @@ PHASES = {
     COMPARE: "evaluating",
     EVALUATE: "evaluating",
     REPORT: "evaluating",
+    IMAGES: "protecting",
+    CONVERT: "converting",
+    SUMMARIZE: "evaluating",
 }
 KINDS = frozenset({INGEST, *PHASES})  # a module of `worker.steps` each
 # What in the payload of a step tells its metrics from those of the steps beside it.
@@ -45,6 +52,9 @@ SHARES = {
     "protection": {TRAIN: 0.64, PROTECT: 0.04, EVALUATE: 0.30, REPORT: 0.02},
     "application": {PROTECT: 0.30, EVALUATE: 0.65, REPORT: 0.05},
     "evaluation": {COMPARE: 0.05, EVALUATE: 0.90, REPORT: 0.05},
+    few_images.KIND: {IMAGES: 1.0},
+    conversions.KIND: {CONVERT: 1.0},
+    studies.KIND: {SUMMARIZE: 1.0},
 }
 
 
@@ -347,7 +357,9 @@ def _publish(session: Session, job: Job, result: dict[str, Any]) -> None:
         session.add(Artifact(id=new_id("art"), tenant_id=job.tenant_id, job_id=job.id, **artifact))
     if job.kind == "protection":
         session.add(_generator(job, result["generator"]))
-    job.evaluation = result["evaluation"]
+    if "evaluation" in result:
+        job.evaluation = result["evaluation"]
+    job.metrics = {**job.metrics, **result.get("metrics", {})}
     job.progress = 1.0
     lifecycle.change_job(session, job, lifecycle.SUCCEEDED)
 

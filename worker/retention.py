@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, func, select
 
-from core import audit, lifecycle
+from core import audit, few_images, lifecycle
 from core.database import transaction
 from core.settings import Settings
 from core.tables import Artifact, Dataset, IdempotencyKey, Job, WebhookDelivery
@@ -86,6 +86,28 @@ def expire_deliveries(settings: Settings) -> None:
     )
     with transaction() as session:
         session.execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(old)))
+
+
+def expire_images(settings: Settings) -> None:
+    """Of single images nothing is kept: neither what nobody fetched, nor what nobody finished."""
+    age = timedelta(seconds=settings.keep_images_seconds)
+    with transaction() as session:
+        jobs = session.scalars(
+            select(Job)
+            .where(
+                Job.kind == few_images.KIND,
+                (Job.status.not_in(lifecycle.FINAL) & _older(Job.created_at, age))
+                | (_older(Job.finished_at, age) & exists().where(Artifact.job_id == Job.id)),
+            )
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        ).all()
+        for job in jobs:
+            if job.status in lifecycle.FINAL:
+                session.execute(delete(Artifact).where(Artifact.job_id == job.id))
+                job.purged_at = None
+            else:
+                lifecycle.request_cancel(session, job)
 
 
 def _older(moment: Any, age: timedelta) -> ColumnElement[bool]:

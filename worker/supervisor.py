@@ -1,7 +1,7 @@
 """Claiming steps and seeing each one to its end, whatever becomes of the process that runs it.
 
-Steps that need torch run in a process of their own: it can be cancelled at once, it returns its
-GPU memory by ending, and its death is noticed and explained. Ingestion runs in the supervising
+Steps of jobs run in a process of their own: it can be cancelled at once, it returns its GPU memory
+by ending, and its death is noticed and explained. Ingestion runs in the supervising
 process, because it reads uploads in a sandbox of its own (`worker.layouts.sandbox`).
 """
 
@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from core import lifecycle, logs, steps
 from core.database import transaction, write_patiently
-from core.doorbell import INGEST, ring
+from core.doorbell import ring
 from core.object_store import ObjectStore, job_prefix
 from core.settings import get_settings
 from core.tables import Job
@@ -69,7 +69,7 @@ def work_off(pool: str, draining: Callable[[], bool]) -> None:
         if not begun:
             continue
         with Lease(claim) as lease:
-            if pool == INGEST:
+            if claim.kind == flow.INGEST:
                 run(claim)
             else:
                 _supervise(claim, lease, draining)

@@ -30,8 +30,10 @@ from worker.retention import (
     expire_answers,
     expire_datasets,
     expire_deliveries,
+    expire_images,
     expire_results,
 )
+from worker.studies import advance_studies
 from worker.uploads import expire_uploads
 from worker.waiting import release_waiting_steps
 
@@ -109,9 +111,11 @@ CONCERNS: tuple[Callable[[Settings], None], ...] = (
     end_stuck_changes,
     end_late_jobs,
     release_steps,
+    advance_studies,
     ring_for_waiting_steps,
     expire_datasets,
     expire_results,
+    expire_images,
     erase_datasets,
     purge_jobs,
     purge_datasets,

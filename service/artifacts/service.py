@@ -3,13 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from core import tables
+from core import audit, tables
 from core.database import reading, transaction
 from core.object_store import ObjectStore
 from core.problem import Refused
 from service.artifacts.repository import ArtifactRepository
 from service.artifacts.schemas import Artifact, Kind
 from service.jobs import service as jobs
+from service.jobs.problems import job_has_no_dataset
 
 
 def artifact_not_found() -> Refused:
@@ -54,6 +55,22 @@ def signed(
         rows = ArtifactRepository(session, tenant_id).of_job(owner_id, kind)
     expires_at = datetime.now(UTC) + timedelta(seconds=presign_seconds)
     return [_signed(row, store, presign_seconds, expires_at) for row in rows]
+
+
+def as_uploaded(
+    tenant_id: str, job_id: str, store: ObjectStore, presign_seconds: int
+) -> list[Artifact]:
+    """The protected dataset in the layout of its upload, and the job's manifest.
+
+    Raises:
+        Refused: `job_not_found`, or the job has no protected dataset.
+    """
+    made = of_job(tenant_id, job_id, store, presign_seconds, None)
+    if not any(one.kind == "protected_dataset" for one in made):
+        raise job_has_no_dataset()
+    with transaction() as session:
+        audit.note(session, tenant_id, "job.layout_requested", job_id, layout="uploaded")
+    return [one for one in made if one.kind in {"protected_dataset", "manifest"}]
 
 
 def _signed(

@@ -1,19 +1,16 @@
 """/v1/datasets"""
 
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.models import Example
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
 from core import lifecycle
 from core.ids import new_id
 from core.quotas import BYTES, exceeded
 from core.settings import MIB
+from core.upload_codes import CODES
 from core.uploads import object_key
 from service.datasets import problems, service
 from service.datasets.repository import PREFIX
@@ -31,15 +28,23 @@ from service.datasets.schemas import (
 from service.datasets.upload import Gate, receive
 from service.kit.auth import CallerDep
 from service.kit.body_limit import declared_length
-from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, Responses, failures, success
+from service.kit.documented import (
+    FIELD_INVALID,
+    JSON_PROBLEMS,
+    Responses,
+    failures,
+    success,
+    with_codes,
+)
 from service.kit.idempotency import IdempotentRoute
+from service.kit.json_body import is_json, read_json
 from service.kit.pages import ListOf, PageDep, cursor_invalid
-from service.kit.problems import STORE_UNAVAILABLE, json_invalid
+from service.kit.prefer import APPLIED, PREFER, RESPOND_ASYNC, prefers_async
+from service.kit.problems import STORE_UNAVAILABLE
 from service.kit.state import SettingsDep, StoreDep
 from service.uploads.problems import upload_not_completed, upload_not_found, upload_used
 
 UPLOAD_PATH = "/v1/datasets"
-RESPOND_ASYNC = "respond-async"
 
 router = APIRouter(prefix=UPLOAD_PATH, tags=["datasets"], route_class=IdempotentRoute)
 
@@ -52,33 +57,37 @@ _UPLOAD_RESPONSES: Responses = {
         VALIDATING,
         {**_LOCATION, "Retry-After": "Seconds until a look is worth it."},
     ),
-    **failures(
-        problems.form_malformed(),
-        problems.upload_interrupted(),
-        problems.upload_too_large(4096 * MIB),
-        problems.form_expected(),
-        problems.upload_empty(),
-        problems.file_missing(),
-        problems.file_repeated(),
-        problems.field_unknown("photos"),
-        problems.name_invalid(),
-        problems.rejected(
-            {
-                "code": "image_truncated",
-                "message": "The PNG is cut short. Export or download it again. 1 more cannot be "
-                "used either: validation_report has the list.",
-                "param": "train/cat/0017.png",
-                "report": BAD_FILES.model_dump(),
-            }
+    **with_codes(
+        failures(
+            problems.form_malformed(),
+            problems.upload_interrupted(),
+            problems.upload_too_large(4096 * MIB),
+            problems.form_expected(),
+            problems.upload_empty(),
+            problems.file_missing(),
+            problems.file_repeated(),
+            problems.field_unknown("photos"),
+            problems.name_invalid(),
+            problems.rejected(
+                {
+                    "code": "image_truncated",
+                    "message": "The PNG is cut short. Export or download it again. 1 more cannot "
+                    "be used either: validation_report has the list.",
+                    "param": "train/cat/0017.png",
+                    "report": BAD_FILES.model_dump(),
+                }
+            ),
+            problems.dataset_not_found(),
+            problems.uploads_busy(),
+            exceeded(BYTES, 100_000_000_000, 99_000_000_000, 4_211_870_000),
+            *JSON_PROBLEMS,
+            upload_not_found("upload_id"),
+            upload_not_completed("pending"),
+            upload_used(),
+            STORE_UNAVAILABLE,
         ),
-        problems.dataset_not_found(),
-        problems.uploads_busy(),
-        exceeded(BYTES, 100_000_000_000, 99_000_000_000, 4_211_870_000),
-        *JSON_PROBLEMS,
-        upload_not_found("upload_id"),
-        upload_not_completed("pending"),
-        upload_used(),
-        STORE_UNAVAILABLE,
+        422,
+        CODES,
     ),
 }
 _UPLOAD_FORM: dict[str, Any] = {
@@ -111,16 +120,7 @@ _UPLOAD_FORM: dict[str, Any] = {
             },
         },
     },
-    "parameters": [
-        {
-            "name": "Prefer",
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string"},
-            "description": f"`{RESPOND_ASYNC}`: answer 202 without waiting for validation.",
-            "example": RESPOND_ASYNC,
-        }
-    ],
+    "parameters": [PREFER],
 }
 
 
@@ -156,8 +156,8 @@ async def create_dataset(
 
     A file that has been uploaded in parts (`/v1/uploads`) is named by `upload_id` in a JSON body.
     """
-    if _is_json(request):
-        asked = await _from_upload(request)
+    if is_json(request):
+        asked = await read_json(request, FromUpload)
         row = await run_in_threadpool(service.register_upload, caller.tenant_id, asked)
         dataset_id = row.id
     else:
@@ -173,8 +173,8 @@ async def create_dataset(
                 service.register, caller.tenant_id, dataset_id, received, store
             )
     response.headers["Location"] = f"{UPLOAD_PATH}/{dataset_id}"
-    if _prefers_async(request):
-        response.headers["Preference-Applied"] = RESPOND_ASYNC
+    if prefers_async(request):
+        response.headers[APPLIED] = RESPOND_ASYNC
     else:
         row = await service.wait_for_verdict(
             caller.tenant_id, dataset_id, settings.upload_wait_seconds, request.is_disconnected
@@ -183,37 +183,6 @@ async def create_dataset(
         response.status_code = 202
         response.headers["Retry-After"] = "1"
     return Dataset.of(row)
-
-
-def _is_json(request: Request) -> bool:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == "application/json"
-
-
-async def _from_upload(request: Request) -> FromUpload:
-    """The JSON body.
-
-    Raises:
-        Refusal: it is no JSON.
-        RequestValidationError: it is not this object.
-    """
-    body = await request.body()
-    try:
-        asked = json.loads(body)
-    except json.JSONDecodeError as error:
-        raise json_invalid(error.msg, error.pos) from error
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(400) from error
-    try:
-        return FromUpload.model_validate(asked)
-    except ValidationError as error:
-        found = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]
-        raise RequestValidationError(found, body=asked) from error
-
-
-def _prefers_async(request: Request) -> bool:
-    preferences = ",".join(request.headers.getlist("prefer"))
-    return RESPOND_ASYNC in (part.split(";")[0].strip().lower() for part in preferences.split(","))
 
 
 @router.get(

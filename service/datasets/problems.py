@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from core import quotas
 from core.problem import Refused
 from core.settings import MIB
 from service.kit.problems import Conflict, Refusal, Unavailable, ValidationReport
@@ -29,6 +30,15 @@ def rejected(error: dict[str, Any]) -> Refusal:
         error["param"],
         validation_report=ValidationReport.model_validate(report) if report else None,
     )
+
+
+def verdict(error: dict[str, Any]) -> Refused:
+    """The problem that a worker has stored: the owner's, or one that may pass."""
+    if error["code"] == quotas.CODE:
+        return Refused(error["code"], error["message"], error["param"], status=403)
+    if error["retryable"]:
+        return Unavailable(error["code"], error["message"])
+    return rejected(error)
 
 
 def contact_sheet_missing() -> Refused:

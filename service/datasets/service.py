@@ -11,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 from core import audit, doorbell, lifecycle, quotas, steps
 from core.database import reading, transaction
 from core.object_store import ObjectStore, dataset_prefix
-from core.problem import Refused
 from core.tables import Dataset
 from core.uploads import object_key
 from service.datasets import problems
@@ -19,7 +18,6 @@ from service.datasets.repository import DatasetRepository
 from service.datasets.schemas import DatasetChange, FromUpload
 from service.datasets.upload import FORM_BYTES, Received
 from service.kit.pages import Page
-from service.kit.problems import Unavailable
 from service.uploads.service import use
 
 CONTACT_SHEET = "contact-sheet.png"  # as `worker.layouts.contact_sheet` calls it
@@ -116,23 +114,13 @@ async def wait_for_verdict(
         dataset = await run_in_threadpool(get, tenant_id, dataset_id)
         if dataset.status == lifecycle.REJECTED:
             await run_in_threadpool(_forget_rejected, tenant_id, dataset_id)
-            raise _verdict(dataset)
+            assert dataset.error is not None
+            raise problems.verdict(dataset.error)
         left = deadline - time.monotonic()
         if dataset.status != lifecycle.VALIDATING or left <= 0 or await is_gone():
             return dataset
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 1.2, LAST_POLL_SECONDS)
-
-
-def _verdict(dataset: Dataset) -> Refused:
-    """The problem for which a worker rejected a dataset."""
-    assert dataset.error is not None
-    error = dataset.error
-    if error["code"] == quotas.CODE:
-        return Refused(error["code"], error["message"], error["param"], status=403)
-    if error["retryable"]:
-        return Unavailable(error["code"], error["message"])
-    return problems.rejected(error)
 
 
 def _forget_rejected(tenant_id: str, dataset_id: str) -> None:

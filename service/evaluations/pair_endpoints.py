@@ -22,7 +22,12 @@ from service.evaluations.pairs import (
 )
 from service.jobs.deadline import deadline_out_of_range
 from service.jobs.endpoints import LABEL_MAP_PROBLEMS, QUOTA_EXCEEDED
-from service.jobs.problems import dataset_not_ready, job_cannot_change, job_not_found
+from service.jobs.problems import (
+    dataset_not_ready,
+    job_cannot_change,
+    job_has_no_dataset,
+    job_not_found,
+)
 from service.kit.auth import CallerDep
 from service.kit.documented import FIELD_INVALID, JSON_PROBLEMS, failures, success
 from service.kit.idempotency import IdempotentRoute
@@ -51,7 +56,7 @@ _EXAMPLES = {
             dataset_not_found("clean_dataset_id"),
             job_not_found(),
             dataset_not_ready(tables.Dataset(status="validating")),
-            service.job_has_no_dataset(),
+            job_has_no_dataset("job_id"),
             service.datasets_differ("classes"),
             *LABEL_MAP_PROBLEMS,
             QUOTA_EXCEEDED,
@@ -138,7 +143,7 @@ def list_evaluation_artifacts(
     store: StoreDep,
     kind: Annotated[Kind | None, Query(description="Only the files of this kind.")] = None,
 ) -> ListOf[Artifact]:
-    """The report as one HTML page (`kind=report`), its figures as PNG, the result as JSON.
+    """The report as one HTML page (`kind=report`), its figures as PNG and PDF, the result as JSON.
 
     Links are signed anew on every call and work without a key until `expires_at`.
     """

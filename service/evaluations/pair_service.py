@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import audit, doorbell, lifecycle, steps, tables
@@ -11,6 +10,7 @@ from core.ids import new_id
 from core.job_options import EvaluationOptions, JobOptions
 from core.label_map import parse_label_map
 from core.problem import Refused
+from service.artifacts.repository import ArtifactRepository
 from service.datasets.problems import dataset_not_found
 from service.datasets.repository import DatasetRepository
 from service.evaluations.pairs import PairRequest
@@ -18,7 +18,6 @@ from service.jobs import problems as job_problems
 from service.jobs.deadline import moment_of
 from service.jobs.repository import JobRepository
 from service.kit.pages import Page
-from service.kit.problems import Conflict
 
 PREFIX = "eval"
 
@@ -27,6 +26,7 @@ class EvaluationRepository(JobRepository):
     """One tenant's evaluations of pairs; as rows they are jobs."""
 
     kinds: tuple[str, ...] = ("evaluation",)
+    listed = kinds
     prefix = PREFIX
 
 
@@ -35,14 +35,6 @@ def evaluation_not_found() -> Refused:
         "evaluation_not_found",
         "There is no such evaluation. GET /v1/evaluations lists yours.",
         status=404,
-    )
-
-
-def job_has_no_dataset() -> Conflict:
-    return Conflict(
-        "job_not_succeeded",
-        "The job has no protected dataset: it has not succeeded, or its files have expired.",
-        "job_id",
     )
 
 
@@ -140,15 +132,9 @@ def _protected_by(
     if job is None:
         not_found = job_problems.job_not_found().problem
         raise Refused(not_found.code, not_found.message, "job_id", status=404)
-    artifact = session.scalars(
-        select(tables.Artifact).where(
-            tables.Artifact.tenant_id == tenant_id,
-            tables.Artifact.job_id == job.id,
-            tables.Artifact.kind == "protected_dataset",
-        )
-    ).one_or_none()
+    artifact = ArtifactRepository(session, tenant_id).protected_dataset(job.id)
     if artifact is None:
-        raise job_has_no_dataset()
+        raise job_problems.job_has_no_dataset("job_id")
     if job.dataset_id != clean.id:
         raise Refused(
             "datasets_do_not_pair",

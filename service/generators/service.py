@@ -2,9 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from core import audit, doorbell, lifecycle, steps, tables
+from core import applications, audit, doorbell, lifecycle, quotas, tables
 from core.database import reading, transaction
-from core.ids import new_id
 from core.job_options import JobOptions
 from core.object_store import ObjectStore
 from service.datasets.problems import dataset_not_found
@@ -15,7 +14,6 @@ from service.generators.schemas import Generator, ProtectRequest
 from service.jobs.checks import resolved_fraction
 from service.jobs.deadline import moment_of
 from service.jobs.problems import dataset_not_ready
-from service.jobs.repository import PREFIX, JobRepository
 from service.kit.pages import Page
 
 WEIGHTS_TYPE = "application/octet-stream"
@@ -68,8 +66,7 @@ def protect(tenant_id: str, generator_id: str, asked: ProtectRequest) -> tables.
             raise dataset_not_ready(dataset)
         _check_fit(generator, dataset)
         assert dataset.summary is not None
-        first = generator.job
-        wishes = JobOptions.model_validate(first.options).model_copy(
+        wishes = JobOptions.model_validate(generator.job.options).model_copy(
             update={
                 "protected_fraction": resolved_fraction(
                     asked.protected_fraction, dataset.summary["classes"]
@@ -78,30 +75,15 @@ def protect(tenant_id: str, generator_id: str, asked: ProtectRequest) -> tables.
                 "metadata": asked.metadata,
             }
         )
-        job = tables.Job(
-            id=new_id(PREFIX),
-            tenant_id=tenant_id,
-            dataset=dataset,
-            kind="application",
-            generator_id=generator.id,
-            status=lifecycle.QUEUED,
-            epsilon=first.epsilon,
-            label_map=first.label_map,
+        quotas.admit_job(session, tenant_id)
+        job = applications.apply(
+            session,
+            generator,
+            dataset,
+            wishes,
             seed=asked.seed,
-            budget_seconds=first.budget_seconds,
-            options=wishes.model_dump(mode="json"),
             deadline_at=moment_of(asked.deadline),
         )
-        JobRepository(session, tenant_id).add(job)
-        steps.enqueue(
-            session,
-            kind="protect",
-            pool=doorbell.COMPUTE,
-            tenant_id=tenant_id,
-            dataset_id=dataset.id,
-            job_id=job.id,
-        )
-        lifecycle.record(session, tenant_id, job.id, "job.created")
         details = {"dataset_id": dataset.id, "generator_id": generator.id}
         audit.note(session, tenant_id, "job.created", job.id, **details)
     doorbell.ring(doorbell.COMPUTE)

@@ -77,3 +77,11 @@ def job_cannot_change(job: Job) -> Conflict:
     return Conflict(
         "job_already_finished", f"The job has {ended}; there is nothing left to stop or resume."
     )
+
+
+def job_has_no_dataset(param: str | None = None) -> Conflict:
+    return Conflict(
+        "job_not_succeeded",
+        "The job has no protected dataset: it has not succeeded, or its files have expired.",
+        param,
+    )

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, undefer
 
-from core import quotas
+from core import conversions, few_images, quotas
 from core.tables import Dataset, Job
 from service.kit.ids import could_be
 from service.kit.pages import Page, fetch_page
@@ -14,7 +14,8 @@ PREFIX = "job"
 class JobRepository:
     """One tenant's jobs, with their datasets."""
 
-    kinds: tuple[str, ...] = ("protection", "application")
+    kinds: tuple[str, ...] = ("protection", "application", few_images.KIND, conversions.KIND)
+    listed: tuple[str, ...] = ("protection", "application")
     prefix = PREFIX
 
     def __init__(self, session: Session, tenant_id: str) -> None:
@@ -54,4 +55,5 @@ class JobRepository:
         ).one_or_none()
 
     def page(self, page: Page) -> tuple[list[Job], bool]:
-        return fetch_page(self._session, self._mine, Job.id, self.prefix, page)
+        query = self._mine.where(Job.kind.in_(self.listed))
+        return fetch_page(self._session, query, Job.id, self.prefix, page)

@@ -74,12 +74,18 @@ class _Head(BaseModel):
 
     id: str = Field(description="Starts with `job_`.")
     object: Literal["job"] = "job"
-    kind: Literal["protection", "application"] = Field(
+    kind: Literal["protection", "application", "images", "conversion"] = Field(
         default="protection",
-        description="`protection` trains a generator; `application` protects with a trained one.",
+        description="`protection` trains a generator; `application` protects a dataset with a "
+        "trained one, `images` a few images; `conversion` writes what the job `parent_id` has "
+        "protected in another layout. The last two are in no list.",
+    )
+    parent_id: str | None = Field(
+        default=None,
+        description="The job that a `conversion` is of, or the study that the job belongs to.",
     )
     generator_id: str | None = Field(
-        default=None, description="The trained generator that an `application` uses."
+        default=None, description="The trained generator that is applied."
     )
     dataset_id: str
     status: Status = Field(
@@ -87,7 +93,8 @@ class _Head(BaseModel):
         "are `succeeded`, `failed` and `cancelled`."
     )
     phase: str | None = Field(
-        description="What a running job does: `training`, `protecting` or `evaluating`."
+        description="What a running job does: `training`, `protecting`, `evaluating` or "
+        "`converting`."
     )
     progress: float = Field(description="From 0 to 1.")
     epsilon: float = Field(description="The bound asked for; 1 is the whole pixel range.")
@@ -144,6 +151,7 @@ class Job(JobOptions, _Head):
                 "id": row.id,
                 "kind": row.kind,
                 "generator_id": row.generator_id,
+                "parent_id": row.parent_id,
                 "dataset_id": row.dataset_id,
                 "status": row.status,
                 "phase": row.phase,

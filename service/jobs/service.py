@@ -11,7 +11,7 @@ from core import audit, doorbell, lifecycle, steps
 from core.database import reading, transaction
 from core.ids import new_id
 from core.settings import Settings
-from core.tables import Job
+from core.tables import Dataset, Job
 from service.datasets.problems import dataset_not_found
 from service.datasets.repository import DatasetRepository
 from service.jobs import problems, schemas
@@ -36,34 +36,51 @@ def create(tenant_id: str, asked: JobRequest, settings: Settings) -> Job:
             raise dataset_not_found("dataset_id")
         if dataset.status != lifecycle.READY:
             raise problems.dataset_not_ready(dataset)
-        assert dataset.summary is not None
-        checked = check(asked, dataset.summary["classes"], settings)
-        job = Job(
-            id=new_id(PREFIX),
-            tenant_id=tenant_id,
-            dataset=dataset,
-            status=lifecycle.QUEUED,
-            epsilon=str(checked.epsilon),
-            label_map=checked.label_map,
-            seed=asked.seed,
-            budget_seconds=checked.budget_seconds,
-            priority=asked.priority,
-            deadline_at=checked.deadline_at,
-            options=checked.options.model_dump(mode="json"),
-        )
-        JobRepository(session, tenant_id).add(job)
-        steps.enqueue(
-            session,
-            kind="train",
-            pool=doorbell.COMPUTE,
-            tenant_id=tenant_id,
-            dataset_id=dataset.id,
-            job_id=job.id,
-            priority=job.priority,
-        )
-        lifecycle.record(session, tenant_id, job.id, "job.created")
+        job = add(session, dataset, asked, settings)
         audit.note(session, tenant_id, "job.created", job.id, dataset_id=dataset.id)
     doorbell.ring(doorbell.COMPUTE)
+    return job
+
+
+def add(
+    session: Session,
+    dataset: Dataset,
+    asked: JobRequest,
+    settings: Settings,
+    parent_id: str | None = None,
+) -> Job:
+    """Add a job on a dataset that is ready; whoever calls rings `COMPUTE` afterwards.
+
+    Raises:
+        Refused: a wish cannot be met (see `check`).
+    """
+    assert dataset.summary is not None
+    checked = check(asked, dataset.summary["classes"], settings)
+    job = Job(
+        id=new_id(PREFIX),
+        tenant_id=dataset.tenant_id,
+        dataset=dataset,
+        parent_id=parent_id,
+        status=lifecycle.QUEUED,
+        epsilon=str(checked.epsilon),
+        label_map=checked.label_map,
+        seed=asked.seed,
+        budget_seconds=checked.budget_seconds,
+        priority=asked.priority,
+        deadline_at=checked.deadline_at,
+        options=checked.options.model_dump(mode="json"),
+    )
+    JobRepository(session, dataset.tenant_id).add(job)
+    steps.enqueue(
+        session,
+        kind="train",
+        pool=doorbell.COMPUTE,
+        tenant_id=dataset.tenant_id,
+        dataset_id=dataset.id,
+        job_id=job.id,
+        priority=job.priority,
+    )
+    lifecycle.record(session, dataset.tenant_id, job.id, "job.created")
     return job
 
 
@@ -122,6 +139,21 @@ async def wait_for_change(
             if found.etag != known.etag:
                 return found
     return known
+
+
+async def wait_until_final(tenant_id: str, job_id: str, seconds: float, changes: Changes) -> Job:
+    """The job once it has ended, or as it is after `seconds`.
+
+    Raises:
+        Refused: `job_not_found`.
+    """
+    deadline = time.monotonic() + seconds
+    with changes.watch(job_id) as watched:
+        while True:
+            job = await run_in_threadpool(get, tenant_id, job_id)
+            left = deadline - time.monotonic()
+            if job.status in lifecycle.FINAL or not await watched.changed(left):
+                return job
 
 
 def page_of(tenant_id: str, page: Page) -> tuple[list[Job], bool]:

@@ -1,5 +1,8 @@
 """No body is larger than its call needs: declared sizes are refused early, all bytes counted."""
 
+import re
+from collections.abc import Sequence
+
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,20 +11,26 @@ JSON_LIMIT = 1024 * 1024
 
 
 class BodyLimitMiddleware:
-    """Refuse bodies over `limit` bytes, except forms at the paths that count for themselves.
+    """Refuse bodies over `limit` bytes; forms that are sent to some paths may have more.
 
     FastAPI has `max_body_size`, but that answers in plain text.
+
+    Args:
+        limit: of every other body, in bytes.
+        form_limits: patterns of paths and what a form that is posted there may have; None if the
+            call counts for itself.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, counts_itself: frozenset[tuple[str, str]]) -> None:
+    def __init__(
+        self, app: ASGIApp, limit: int, form_limits: Sequence[tuple[re.Pattern[str], int | None]]
+    ) -> None:
         self.app = app
         self.limit = limit
-        self.counts_itself = counts_itself
+        self.form_limits = form_limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (
-            (scope["method"], scope["path"]) in self.counts_itself and is_form(Headers(scope=scope))
-        ):
+        limit = self._limit_of(scope) if scope["type"] == "http" else None
+        if limit is None:
             await self.app(scope, receive, send)
             return
         declared = declared_length(scope)
@@ -29,16 +38,23 @@ class BodyLimitMiddleware:
 
         async def receive_counted() -> Message:
             nonlocal seen
-            if declared is not None and declared > self.limit:
+            if declared is not None and declared > limit:
                 raise HTTPException(413)
             message = await receive()
             if message["type"] == "http.request":
                 seen += len(message.get("body", b""))
-                if seen > self.limit:
+                if seen > limit:
                     raise HTTPException(413)
             return message
 
         await self.app(scope, receive_counted, send)
+
+    def _limit_of(self, scope: Scope) -> int | None:
+        if scope["method"] == "POST" and is_form(Headers(scope=scope)):
+            for path, limit in self.form_limits:
+                if path.fullmatch(scope["path"]):
+                    return limit
+        return self.limit
 
 
 def is_form(headers: Headers) -> bool:

@@ -112,8 +112,9 @@ class _Compared:
             for name in names:
                 if name in new and _is_tighter(old.get(name), new[name], is_less=is_less):
                     yield f"{where}: {name} is {new[name]} now, and was {old.get(name, 'not set')}"
-        if "pattern" in new and new["pattern"] != old.get("pattern"):
-            yield f"{where} must match another pattern"
+        for name in ("pattern", "uniqueItems"):
+            if name in new and new[name] != old.get(name):
+                yield f"{where} must obey another {name}"
         if kinds[0] == "object":
             with self._first("sent", old, new) as first:
                 if first:
@@ -126,6 +127,8 @@ class _Compared:
     def _sent_fields(self, where: str, old: Schema, new: Schema) -> Iterator[str]:
         before, after = old.get("properties", {}), new.get("properties", {})
         others, others_now = (one.get("additionalProperties", True) for one in (old, new))
+        if "oneOf" in new and new["oneOf"] != old.get("oneOf"):
+            yield f"{where} must obey another oneOf"
         for name in new.get("required", ()):
             if name not in old.get("required", ()):
                 yield f"{where} needs the field {name} now"
@@ -202,7 +205,7 @@ class _Compared:
                 found = found[part]
             schema = found
         for word in ("anyOf", "oneOf"):
-            if word in schema:
+            if word in schema and "type" not in schema:  # beside a type it is a rule of its own
                 return [v for one in schema[word] for v in self._variants(one, document)]
         if "const" in schema:
             schema = {**schema, "enum": [schema["const"]]}

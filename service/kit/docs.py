@@ -5,7 +5,9 @@ Owners paste their API key into that page, so it loads no script from anybody el
 
 import base64
 import hashlib
+import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 
 from core.problem import Refused
 from service.kit import idempotency, rate_limit
@@ -27,9 +30,14 @@ _STATIC = Path(fastapi_offline.__file__).parent / "static"
 _ASSETS = "/docs-assets"
 
 
-def install(app: FastAPI) -> None:
-    """Serve /docs and its assets, and complete the OpenAPI document."""
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+def install(app: FastAPI, bodies: Sequence[type[BaseModel]] = ()) -> None:
+    """Serve /docs and its assets, and complete the OpenAPI document.
+
+    Args:
+        app: the application.
+        bodies: models that only calls which read their bodies themselves refer to.
+    """
+    app.openapi = lambda: _openapi(app, bodies)  # type: ignore[method-assign]
     app.mount(_ASSETS, StaticFiles(directory=_STATIC), name="docs-assets")
     page = get_swagger_ui_html(
         openapi_url=app.openapi_url or "",
@@ -119,7 +127,7 @@ def _policy(html: str) -> str:
     )
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
+def _openapi(app: FastAPI, bodies: Sequence[type[BaseModel]]) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title,
@@ -130,10 +138,25 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             tags=app.openapi_tags,
             servers=app.servers,
         )
-        schemas = document["components"]["schemas"]
         _drop_foreign_errors(document)
         _describe_headers(document)
-        problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= problem.pop("$defs") | {ProblemBody.__name__: problem}
+        models: list[type[BaseModel]] = [ProblemBody, *bodies]
+        for model in models:
+            _add_schema(document["components"]["schemas"], model)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _add_schema(schemas: dict[str, Any], model: type[BaseModel]) -> None:
+    """Add a model that FastAPI has not seen; what it refers to may be there, even as `-Input`."""
+    found = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    inner = found.pop("$defs", {})
+    text = json.dumps({model.__name__: found} | inner)
+    for name in inner:
+        if f"{name}-Input" in schemas:
+            text = text.replace(f'/schemas/{name}"', f'/schemas/{name}-Input"')
+    schemas |= {
+        name: schema
+        for name, schema in json.loads(text).items()
+        if name not in schemas and f"{name}-Input" not in schemas
+    }

@@ -4,7 +4,7 @@ The examples of problems are made from the very exceptions that the code raises.
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydantic import BaseModel
@@ -78,6 +78,14 @@ def failures(*refusals: Refused, authenticated: bool = True) -> Responses:
         }
         for status, examples in sorted(by_status.items())
     }
+
+
+def with_codes(answers: Responses, status: int, codes: Iterable[str]) -> Responses:
+    """The same, with further codes of a status named, of which one example stands for all."""
+    known = answers[status]["content"][PROBLEM_JSON]["examples"]
+    told = ", ".join(f"`{code}`" for code in sorted(set(codes) - set(known)))
+    description = f"{answers[status]['description']}, {told}"
+    return answers | {status: {**answers[status], "description": description}}
 
 
 def refusal_of(call: Callable[[], object]) -> Refused:

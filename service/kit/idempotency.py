@@ -26,6 +26,7 @@ from service.kit.body_limit import is_form
 from service.kit.problems import Conflict, Refusal
 
 HEADER = "Idempotency-Key"
+JSON = "application/json"
 REPLAYED = "Idempotent-Replayed"
 _SHAPE = re.compile(r"[!-~]{1,255}")
 _KEPT_HEADERS = ("content-type", "location", "preference-applied", "retry-after")
@@ -114,11 +115,16 @@ async def _once(
     except BaseException:
         await run_in_threadpool(_forget, tenant_id, key)
         raise
-    if 200 <= response.status_code < 300:
+    if 200 <= response.status_code < 300 and _is_kept(response):
         await run_in_threadpool(_keep, tenant_id, key, response, shown_once)
     else:
         await run_in_threadpool(_forget, tenant_id, key)
     return response
+
+
+def _is_kept(response: Response) -> bool:
+    """A file in an answer is the owner's: it stays nowhere, and is made again the same."""
+    return response.headers.get("content-type", JSON).partition(";")[0] == JSON
 
 
 async def _fingerprint(request: Request) -> str:

@@ -15,6 +15,8 @@ from core.settings import Settings
 from service.app import create_app
 from tests.service.played import DocumentedAnswers, Owner, PlayedWorker
 
+Patience = Callable[[float], None]
+
 
 @pytest.fixture(scope="session")
 def app(servers: Settings) -> FastAPI:
@@ -47,6 +49,19 @@ def owner(new_owner: Callable[[], Owner]) -> Owner:
 def worker() -> Iterator[PlayedWorker]:
     with PlayedWorker() as worker:
         yield worker
+
+
+@pytest.fixture
+def patience(app: FastAPI) -> Iterator[Patience]:
+    """Sets how long answers wait for a worker; long at first, since this machine may be busy."""
+    settings = app.state.settings
+
+    def wait(seconds: float) -> None:
+        app.state.settings = settings.model_copy(update={"upload_wait_seconds": seconds})
+
+    wait(120)
+    yield wait
+    app.state.settings = settings
 
 
 @pytest.fixture

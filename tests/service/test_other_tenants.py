@@ -70,6 +70,7 @@ def things(owner: Owner, job: dict[str, Any]) -> dict[str, str]:
     evaluation = owner.api.post("/v1/evaluations", json=pair)
     erased = owner.api.post("/v1/datasets", files={"file": b"x"}).json()
     erasure = owner.api.post(f"/v1/datasets/{erased['id']}/erase")
+    study = {"dataset_id": job["dataset_id"], "epsilons": [0.1, 0.2]}
     return {
         "erasure_id": erasure.json()["id"],
         "dataset_id": job["dataset_id"],
@@ -81,6 +82,7 @@ def things(owner: Owner, job: dict[str, Any]) -> dict[str, str]:
         "api_key_id": owner.api.get("/v1/api_keys").json()["data"][0]["id"],
         "webhook_id": webhook["id"],
         "delivery_id": tested["id"],
+        "study_id": owner.api.post("/v1/studies", json=study).json()["id"],
     }
 
 
@@ -133,6 +135,8 @@ def test_ids_in_bodies_are_unknown_too(
     pair = {"clean_dataset_id": things["dataset_id"], "job_id": things["job_id"]}
     answer = stranger.api.post("/v1/evaluations", json=pair)
     problem(answer, 404, "dataset_not_found", "clean_dataset_id")
+    study = {"dataset_id": things["dataset_id"], "epsilons": [0.1, 0.2]}
+    problem(stranger.api.post("/v1/studies", json=study), 404, "dataset_not_found", "dataset_id")
     upload = {"upload_id": things["upload_id"]}
     problem(stranger.api.post("/v1/datasets", json=upload), 404, "upload_not_found", "upload_id")
 

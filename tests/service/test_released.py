@@ -115,6 +115,10 @@ Change = Callable[[Document], object]
             lambda d: wish(d)["properties"]["epsilon"]["anyOf"][0].update(maximum=0.5),
             "the body.epsilon: maximum is 0.5 now",
         ),
+        (
+            lambda d: wish(d).update(oneOf=[{"required": ["epsilon"]}]),
+            "the body must obey another oneOf",
+        ),
         (lambda d: post(d)["responses"].pop("202"), "202 is not answered any more"),
         (
             lambda d: post(d)["responses"]["202"]["headers"].clear(),

@@ -10,11 +10,17 @@ it in `reader.py` and `writer.py`.
 
 from worker.layouts.canonical import CANONICAL_FILES, Canonical, DatasetSummary, load_canonical
 from worker.layouts.contact_sheet import CONTACT_SHEET
+from worker.layouts.few_images import FoundImage, ImageFile, load_images, read_images
+from worker.layouts.image import encode_png
 from worker.layouts.limits import Limits
 from worker.layouts.problem import CODES, BadDataset, ReadCancelled
 from worker.layouts.read_back import WrittenDatasetDiffers, read_back
 from worker.layouts.reader import read_archive
-from worker.layouts.sandboxed import ReaderCrashed, read_in_sandbox
+from worker.layouts.sandboxed import (
+    ReaderCrashed,
+    read_images_in_sandbox,
+    read_in_sandbox,
+)
 from worker.layouts.writer import protected_name, write_protected
 
 __all__ = [
@@ -24,14 +30,20 @@ __all__ = [
     "BadDataset",
     "Canonical",
     "DatasetSummary",
+    "FoundImage",
+    "ImageFile",
     "Limits",
     "ReadCancelled",
     "ReaderCrashed",
     "WrittenDatasetDiffers",
+    "encode_png",
     "load_canonical",
+    "load_images",
     "protected_name",
     "read_archive",
     "read_back",
+    "read_images",
+    "read_images_in_sandbox",
     "read_in_sandbox",
     "write_protected",
 ]

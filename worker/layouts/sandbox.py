@@ -1,7 +1,7 @@
 """The child process that reads an upload: `python -m worker.layouts.sandbox`.
 
 It takes one JSON line on stdin (see `sandboxed.py`), gives up what it does not need, reads the
-archive, and answers with JSON lines on stdout: {"walls": [...]}, any number of
+archive or the images, and answers with JSON lines on stdout: {"walls": [...]}, any number of
 {"progress": [done, total]}, and at the end {"summary": {...}} or {"problem": {...}}. It ends when
 stdin does, so that it does not outlive the process that asked.
 """
@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from PIL import JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from worker.layouts.confine import confine
 from worker.layouts.contact_sheet import draw_contact_sheet
+from worker.layouts.few_images import ImageFile, read_images
 from worker.layouts.limits import MIB, Limits
 from worker.layouts.member_note import MemberNote
 from worker.layouts.parquet_file import is_parquet, load_pyarrow
@@ -34,7 +35,7 @@ _EXHAUSTED: Final = {errno.EFBIG: "disk space", errno.ENOMEM: "memory"}
 
 def main() -> int:
     request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
-    if is_parquet(Path(request["archive"])):
+    if "archive" in request and is_parquet(Path(request["archive"])):
         load_pyarrow()
     limits = Limits(**request["limits"])
     out = Path(request["out"])
@@ -48,15 +49,7 @@ def main() -> int:
     _tell({"walls": walls})
     member_note = MemberNote(out)
     try:
-        summary = read_archive(
-            Path(request["archive"]),
-            out,
-            limits,
-            lambda done, total: _tell({"progress": [done, total]}),
-            member_note.write,
-        )
-        if request.get("contact_sheet"):
-            draw_contact_sheet(out)
+        summary = _read(request, out, limits, member_note.write)
     except BadDataset as problem:
         _tell({"problem": problem.to_json()})
     except MemoryError:
@@ -67,8 +60,27 @@ def main() -> int:
         what = _EXHAUSTED[error.errno]
         _tell({"problem": limits_problem(what, member_note.read()).to_json()})
     else:
-        _tell({"summary": summary.to_json()})
+        _tell({"summary": summary})
     return 0
+
+
+def _read(
+    request: Mapping[str, Any], out: Path, limits: Limits, on_member: Callable[[str], None]
+) -> dict[str, Any]:
+    if "files" in request:
+        files = [ImageFile.from_json(file) for file in request["files"]]
+        found = read_images(files, out, limits, on_member)
+        return {"images": [image.to_json() for image in found]}
+    summary = read_archive(
+        Path(request["archive"]),
+        out,
+        limits,
+        lambda done, total: _tell({"progress": [done, total]}),
+        on_member,
+    )
+    if request.get("contact_sheet"):
+        draw_contact_sheet(out)
+    return summary.to_json()
 
 
 def _tell(message: Mapping[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""Runs `read_archive` in a child process that has little to lose."""
+"""Runs `read_archive` and `read_images` in a child process that has little to lose."""
 
 import json
 import os
@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
 
 from worker.layouts.canonical import DatasetSummary, discard_canonical
 from worker.layouts.contact_sheet import CONTACT_SHEET
+from worker.layouts.few_images import FoundImage, ImageFile
 from worker.layouts.limits import Limits
 from worker.layouts.member_note import discard_note, last_member
 from worker.layouts.problem import BadDataset, ReadCancelled, limits_problem
@@ -61,7 +62,40 @@ def read_in_sandbox(
         "limits": asdict(limits),
         "contact_sheet": contact_sheet,
     }
-    finished = False
+    try:
+        return DatasetSummary.from_json(_ask(request, out, limits, on_progress, cancelled))
+    except BaseException:
+        discard_canonical(out)
+        (out / CONTACT_SHEET).unlink(missing_ok=True)
+        raise
+
+
+def read_images_in_sandbox(
+    files: Sequence[ImageFile], out: Path, limits: Limits, cancelled: Callable[[], bool]
+) -> list[FoundImage]:
+    """`read_images` in such a process. What it leaves in `out` if it raises is good for nothing.
+
+    Raises:
+        BadDataset, ReadCancelled, ReaderCrashed: as `read_in_sandbox`.
+    """
+    resolved = [ImageFile(file.path.resolve(), file.name) for file in files]
+    request = {
+        "files": [file.to_json() for file in resolved],
+        "out": str(out.resolve()),
+        "limits": asdict(limits),
+    }
+    summary = _ask(request, out, limits, lambda _done, _total: None, cancelled)
+    return [FoundImage(**image) for image in summary["images"]]
+
+
+def _ask(
+    request: Mapping[str, object],
+    out: Path,
+    limits: Limits,
+    on_progress: OnProgress,
+    cancelled: Callable[[], bool],
+) -> dict[str, Any]:
+    """The summary with which a child answers the request."""
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(
             [sys.executable, "-P", "-s", "-m", "worker.layouts.sandbox"],
@@ -77,15 +111,11 @@ def read_in_sandbox(
             summary = _converse(child, request, deadline, on_progress, cancelled)
             if summary is None:
                 raise _death(child, deadline, out, errors)
-            finished = True
             return summary
         finally:
             child.kill()
             child.communicate()
             discard_note(out)
-            if not finished:
-                discard_canonical(out)
-                (out / CONTACT_SHEET).unlink(missing_ok=True)
 
 
 def _converse(
@@ -94,7 +124,7 @@ def _converse(
     deadline: float,
     on_progress: OnProgress,
     cancelled: Callable[[], bool],
-) -> DatasetSummary | None:
+) -> dict[str, Any] | None:
     """Pass progress on until the child has answered; None if it did not, or not in time."""
     if child.stdin is None or child.stdout is None:
         raise ValueError("the child needs pipes")
@@ -116,7 +146,8 @@ def _converse(
         elif "problem" in message:
             raise BadDataset.from_json(message["problem"])
         elif "summary" in message:
-            return DatasetSummary.from_json(message["summary"])
+            summary: dict[str, Any] = message["summary"]
+            return summary
     return None
 
 

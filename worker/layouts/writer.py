@@ -3,7 +3,6 @@
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -19,13 +18,7 @@ from worker.layouts.parquet_writer import write_parquet
 from worker.layouts.progress import OnProgress, Progress
 from worker.layouts.zip_directory import DEFLATED, Member
 from worker.layouts.zip_reader import ZipReader
-
-# The first moment a zip can name: dates would tell when an image was taken or edited.
-_DATE: Final = (1980, 1, 1, 0, 0, 0)
-_UNIX: Final = 3
-_FILE_MODE: Final = 0o100644 << 16
-_FOLDER_MODE: Final = (0o040755 << 16) | 0x10
-_ZIP64_FROM: Final = 1 << 31
+from worker.layouts.zip_writer import write_member
 
 
 def protected_name(summary: DatasetSummary) -> str:
@@ -238,10 +231,4 @@ def _method(member: Member) -> int:
 
 
 def _write(target: zipfile.ZipFile, member: Member, pieces: Iterable[bytes], method: int) -> None:
-    info = zipfile.ZipInfo(member.name, _DATE)
-    info.create_system = _UNIX
-    info.external_attr = _FOLDER_MODE if member.is_dir else _FILE_MODE
-    info.compress_type = method
-    with target.open(info, "w", force_zip64=member.size >= _ZIP64_FROM) as file:
-        for piece in pieces:
-            file.write(piece)
+    write_member(target, member.name, pieces, method=method, size=member.size)
