@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from core import lifecycle
+from core import erasure, lifecycle
 from core.database import transaction
 from core.ids import new_id
 from core.job_options import JobOptions
-from core.object_store import ObjectStore
-from core.tables import Artifact, Dataset, Generator, Job, Speed
+from core.object_store import ObjectStore, dataset_prefix, job_prefix, tenant_prefix
+from core.settings import get_settings
+from core.tables import Artifact, Dataset, Erasure, Generator, Job, Speed
 from tests.worker.conftest import Arrays, finish
+from worker.erasure import erase_datasets
 
 QUICK = {
     "recipe": "paper-mnist",
@@ -136,6 +138,27 @@ def test_a_generator_stays_and_protects_other_images(
         np.testing.assert_array_equal(after["x_train"][::-1], before["x_train"])
     with transaction() as session:
         assert session.scalar(select(Generator).where(Generator.job_id == second.id)) is None
+
+    erased = erase(dataset)
+    assert {file["sha256"] for file in erased.files} >= {dataset.sha256, generator.sha256}
+    kept = (dataset_prefix(other.tenant_id, other.id), job_prefix(other.tenant_id, second.id))
+    left = list(store.keys(tenant_prefix(dataset.tenant_id)))
+    assert [key for key in left if not key.startswith(kept)] == []
+    assert artifacts(second, store) == files
+
+
+def erase(dataset: Dataset) -> Erasure:
+    """Have a dataset and what was made of it erased, and return the receipt."""
+    with transaction() as session:
+        row = erasure.request(session, dataset.tenant_id, dataset.id)
+        assert row is not None
+        erasure_id = row.id
+    # No worker has written for as long as a lease lasts.
+    erase_datasets(get_settings().model_copy(update={"lease_seconds": 0}))
+    with transaction() as session:
+        receipt = session.get_one(Erasure, erasure_id)
+    assert receipt.completed_at is not None
+    return receipt
 
 
 def test_any_two_datasets_are_compared(
