@@ -86,7 +86,7 @@ def test_whoever_waits_holds_no_connection(owner: Owner, job: dict[str, Any]) ->
 
     after(0.2, watch)
     owner.api.get(f"/v1/jobs/{job['id']}?wait=1.5")
-    # Looks at the job take a connection each, on a busy machine for long; between them there is none.
+    # Each look at the job takes a connection, for long on a busy machine, and none is held between.
     assert min(held) == 0
 
 
