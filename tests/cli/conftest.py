@@ -27,6 +27,8 @@ class Up:
         self.data = data
         self._ready_file = data.parent / f"{data.name}-ready.json"
         self._ready_file.unlink(missing_ok=True)
+        # A shell's background job ignores Ctrl-C and hands that down; a person's terminal does not.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(
             [COMMAND, "up", f"--data={data}", f"--ready-file={self._ready_file}", *arguments],
             stdout=subprocess.PIPE,
