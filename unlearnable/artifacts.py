@@ -1,29 +1,52 @@
 """Artifacts: the files that jobs and evaluations make."""
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from unlearnable.calls import call, page_of
+from unlearnable.calls import call, page_of, sleep
+from unlearnable.decoding import decode
 from unlearnable.downloads import OnBytes, download, place_for
 from unlearnable.errors import UnexpectedAnswer
 from unlearnable.flows import Flow, Mode, Page, Pages, Resource, listing, operation
 from unlearnable.models import Artifact, ArtifactKind
 from unlearnable.requests import Request
 
+ACCEPTED = 202
+NOUNS = {"eval": "evaluations", "study": "studies"}  # by prefix of the id; else it is a job
+
 
 class Artifacts(Resource[Mode]):
-    """Files of jobs and evaluations."""
+    """Files of jobs, evaluations and studies."""
 
     @listing
     def list(self, owner_id: str, *, kind: ArtifactKind | None = None) -> Pages[Artifact]:
-        """The files of a job or an evaluation, or those of one kind; none before it succeeded."""
-        noun = "evaluations" if owner_id.startswith("eval_") else "jobs"
+        """The files of a job, an evaluation or a study; none before it succeeded.
+
+        Args:
+            kind: only those of this kind.
+        """
+        noun = NOUNS.get(owner_id.partition("_")[0], "jobs")
 
         def page(after: str | None) -> Flow[Page[Artifact]]:
             path = f"/v1/{noun}/{owner_id}/artifacts"
             return page_of(Artifact, path, after, None, self.transport.max_retries, kind=kind)
 
         return page
+
+    @operation
+    def convert(self, job_id: str, layout: str) -> Flow[Sequence[Artifact]]:
+        """Have the protected dataset of a job in another layout; it may take minutes.
+
+        Args:
+            layout: `image_folder`, `parquet` or `npz`; or `uploaded`, as it came.
+        """
+        request = Request("POST", f"/v1/jobs/{job_id}/artifacts", body={"layout": layout})
+        while True:
+            answer = yield from call(request, self.transport.max_retries)
+            if answer.status != ACCEPTED:
+                return [decode(Artifact, one) for one in answer.json()["data"]]
+            yield from sleep(float(answer.headers.get("retry-after", 1)))
 
     @operation
     def download(

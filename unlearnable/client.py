@@ -14,6 +14,7 @@ from unlearnable.evaluations import Evaluations
 from unlearnable.flows import Async, Mode, Sync, Transport
 from unlearnable.generators import Generators
 from unlearnable.jobs import Jobs
+from unlearnable.studies import Studies
 from unlearnable.transports import AsyncTransport, SyncTransport
 from unlearnable.uploads import Uploads
 from unlearnable.webhooks import Webhooks
@@ -31,6 +32,7 @@ class _Nouns(Generic[Mode]):
         self.jobs = Jobs(transport)
         self.generators = Generators(transport)
         self.evaluations = Evaluations(transport)
+        self.studies = Studies(transport)
         self.artifacts = Artifacts(transport)
         self.erasures = Erasures(transport)
         self.api_keys = ApiKeys(transport)

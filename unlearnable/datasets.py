@@ -1,19 +1,19 @@
 """Datasets: uploaded, validated, looked at, deleted."""
 
-import time
 from os import PathLike
 
 from unlearnable.account_models import Erasure
-from unlearnable.calls import ask, call, page_of, sleep
-from unlearnable.errors import DatasetRejected, NotFound, WaitTimeout
+from unlearnable.calls import ask, call, page_of
+from unlearnable.errors import DatasetRejected, NotFound
 from unlearnable.flows import Flow, Mode, Page, Pages, Resource, listing, operation
+from unlearnable.following import until
 from unlearnable.models import Dataset, Upload, UploadStatus
 from unlearnable.requests import Request
 from unlearnable.sources import source_of
 from unlearnable.uploads import Asked, OnBytes, send
 
 PATH = "/v1/datasets"
-FIRST_POLL_SECONDS, MOST_POLL_SECONDS = 0.2, 3.0
+PAUSES = (0.2, 3.0)
 
 
 class Datasets(Resource[Mode]):
@@ -112,14 +112,14 @@ class Datasets(Resource[Mode]):
         return ask(Dataset, request, self.transport.max_retries)
 
     def _wait(self, dataset: Dataset, timeout: float | None) -> Flow[Dataset]:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        pause = FIRST_POLL_SECONDS
-        while dataset.status == "validating":
-            if deadline is not None and time.monotonic() >= deadline:
-                raise WaitTimeout(f"{dataset.id} is still being validated.")
-            yield from sleep(pause)
-            pause = min(MOST_POLL_SECONDS, 1.5 * pause)
-            dataset = yield from self._get(dataset.id)
+        if dataset.status == "validating":
+            dataset = yield from until(
+                lambda: self._get(dataset.id),
+                lambda seen: seen.status != "validating",
+                what=dataset.id,
+                timeout=timeout,
+                pauses=PAUSES,
+            )
         if dataset.status != "ready":
             raise DatasetRejected(dataset)
         return dataset

@@ -23,6 +23,16 @@ def place_for(name: str, to: str | PathLike[str]) -> Path:
     return given / Path(name).name if given.is_dir() else given
 
 
+def write(path: Path, content: bytes) -> None:
+    """Write a file in one step."""
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def download(
     link: Callable[[], Flow[str]],
     path: Path,

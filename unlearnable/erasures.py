@@ -1,15 +1,13 @@
 """Erasures: everything of a dataset, gone, and a receipt that stays."""
 
-import time
-
 from unlearnable.account_models import Erasure
-from unlearnable.calls import ask, page_of, sleep
-from unlearnable.errors import WaitTimeout
+from unlearnable.calls import ask, page_of
 from unlearnable.flows import Flow, Mode, Page, Pages, Resource, listing, operation
+from unlearnable.following import until
 from unlearnable.requests import Request
 
 PATH = "/v1/erasures"
-POLL_SECONDS = 2.0
+PAUSES = (0.5, 5.0)
 
 
 class Erasures(Resource[Mode]):
@@ -36,14 +34,15 @@ class Erasures(Resource[Mode]):
         Raises:
             WaitTimeout: it goes on.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            erasure = yield from self._get(erasure_id)
-            if erasure.status == "completed":
-                return erasure
-            if deadline is not None and time.monotonic() >= deadline:
-                raise WaitTimeout(f"{erasure_id} is not completed. It goes on.")
-            yield from sleep(POLL_SECONDS)
+        return (
+            yield from until(
+                lambda: self._get(erasure_id),
+                lambda seen: seen.status == "completed",
+                what=erasure_id,
+                timeout=timeout,
+                pauses=PAUSES,
+            )
+        )
 
     def _get(self, erasure_id: str) -> Flow[Erasure]:
         request = Request("GET", f"{PATH}/{erasure_id}")

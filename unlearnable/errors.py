@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unlearnable.models import Dataset, Job, PairEvaluation, ValidationReport
+    from unlearnable.models import Dataset, Job, PairEvaluation, Study, ValidationReport
 
 
 class UnlearnableError(Exception):
@@ -129,18 +129,18 @@ class DatasetRejected(UnlearnableError):
 
 
 class JobFailed(UnlearnableError):
-    """A job or an evaluation has failed; `job.error` says why."""
+    """A job, an evaluation or a study has failed; `job.error` says why."""
 
-    def __init__(self, job: Job | PairEvaluation) -> None:
+    def __init__(self, job: Job | PairEvaluation | Study) -> None:
         reason = job.error.told if job.error else "no reason was given."
         super().__init__(f"{job.id} has {job.status}: {reason}")
         self.job = job
 
 
 class JobCancelled(UnlearnableError):
-    """A job or an evaluation was cancelled."""
+    """A job, an evaluation or a study was cancelled."""
 
-    def __init__(self, job: Job | PairEvaluation) -> None:
+    def __init__(self, job: Job | PairEvaluation | Study) -> None:
         super().__init__(f"{job.id} was cancelled.")
         self.job = job
 

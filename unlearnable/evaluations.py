@@ -1,19 +1,17 @@
 """Evaluations: what is learned from any protected dataset, wherever it was protected."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from unlearnable.calls import ask, page_of, sleep
-from unlearnable.errors import JobCancelled, JobFailed, WaitTimeout
+from unlearnable.calls import ask, page_of
 from unlearnable.flows import Flow, Mode, Page, Pages, Resource, listing, operation
+from unlearnable.following import OUTAGE_RETRIES, must_have_succeeded, until
 from unlearnable.jobs import LabelMap
 from unlearnable.models import PairEvaluation
 from unlearnable.requests import Request
 
 PATH = "/v1/evaluations"
-FIRST_POLL_SECONDS, MOST_POLL_SECONDS = 0.5, 5.0
-OUTAGE_RETRIES = 80  # some ten minutes, as while the API is restarted
+PAUSES = (0.5, 5.0)
 
 
 class Evaluations(Resource[Mode]):
@@ -103,22 +101,16 @@ class Evaluations(Resource[Mode]):
             JobFailed, JobCancelled: it has not succeeded.
             WaitTimeout: it goes on.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        pause = FIRST_POLL_SECONDS
-        while True:
-            evaluation = yield from self._get(evaluation_id, OUTAGE_RETRIES)
-            if on_progress is not None:
-                on_progress(evaluation)
-            if evaluation.is_final:
-                break
-            if deadline is not None and time.monotonic() >= deadline:
-                raise WaitTimeout(f"{evaluation_id} has not ended in {timeout:g} s. It goes on.")
-            yield from sleep(pause)
-            pause = min(MOST_POLL_SECONDS, 1.2 * pause)
-        if check and evaluation.status == "cancelled":
-            raise JobCancelled(evaluation)
-        if check and evaluation.status != "succeeded":
-            raise JobFailed(evaluation)
+        evaluation = yield from until(
+            lambda: self._get(evaluation_id, OUTAGE_RETRIES),
+            lambda seen: seen.is_final,
+            what=evaluation_id,
+            timeout=timeout,
+            pauses=PAUSES,
+            on_look=on_progress,
+        )
+        if check:
+            must_have_succeeded(evaluation)
         return evaluation
 
     def _get(self, evaluation_id: str, retries: int) -> Flow[PairEvaluation]:

@@ -1,15 +1,19 @@
 """Generators: what a job has trained stays, and protects more images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from unlearnable.artifacts import ACCEPTED, Artifacts
 from unlearnable.calls import ask, call, page_of
-from unlearnable.downloads import OnBytes, download, place_for
-from unlearnable.flows import Flow, Mode, Page, Pages, Resource, listing, operation
+from unlearnable.decoding import decode
+from unlearnable.downloads import OnBytes, download, place_for, write
+from unlearnable.flows import Flow, Mode, Page, Pages, Resource, Work, listing, operation
+from unlearnable.jobs import Jobs
 from unlearnable.models import Generator, Job
 from unlearnable.requests import Request
+from unlearnable.sources import read
 
 PATH = "/v1/generators"
 
@@ -60,6 +64,39 @@ class Generators(Resource[Mode]):
         body = {name: value for name, value in wishes.items() if value is not None}
         request = Request("POST", f"{PATH}/{generator_id}/protect", body=body)
         return (yield from ask(Job, request, self.transport.max_retries))
+
+    @operation
+    def protect_images(
+        self,
+        generator_id: str,
+        images: Sequence[str | PathLike[str]],
+        to: str | PathLike[str],
+        *,
+        labels: Sequence[str] = (),
+    ) -> Flow[Path]:
+        """Protect a few images at once. Nothing of them stays on the server.
+
+        Args:
+            images: PNG, JPEG or WebP files, or zips of them.
+            to: the file that is written: a PNG of one image, else a zip.
+            labels: the class of all images, or of each; needed if `conditioning` is `label` and
+                there are no class folders.
+
+        Returns:
+            The file's path.
+        """
+        retries, path = self.transport.max_retries, Path(to)
+        files = yield Work(lambda: [(Path(image).name, read(Path(image))) for image in images])
+        request = Request("POST", f"{PATH}/{generator_id}/protect", files=files, labels=labels)
+        answer = yield from call(request, retries)
+        if answer.status != ACCEPTED:
+            yield Work(lambda: write(path, answer.content))
+            return path
+        # No worker was free in time: what it makes is kept for an hour.
+        job = yield from Jobs.wait.flow(Jobs(self.transport), decode(Job, answer.json()).id)
+        artifacts = Artifacts(self.transport)
+        listed = yield from Artifacts.list.pages(artifacts, job.id)(None)
+        return (yield from Artifacts.download.flow(artifacts, listed.items[0], path))
 
     @operation
     def download(

@@ -8,13 +8,12 @@ from unlearnable.calls import ask, backoff, call, page_of, sleep
 from unlearnable.decoding import decode
 from unlearnable.errors import (
     ConnectionFailed,
-    JobCancelled,
-    JobFailed,
     RateLimited,
     ServerError,
     WaitTimeout,
 )
 from unlearnable.flows import Flow, Mode, Page, Pages, Resource, listing, operation
+from unlearnable.following import must_have_succeeded
 from unlearnable.models import Estimate, Evaluation, Event, Job
 from unlearnable.requests import Request
 
@@ -129,10 +128,8 @@ class Jobs(Resource[Mode]):
             ApiError: such as `NotFound`.
         """
         job = yield from self._wait(job_id, timeout, on_progress or _ignore, outage)
-        if check and job.status == "cancelled":
-            raise JobCancelled(job)
-        if check and job.status != "succeeded":
-            raise JobFailed(job)
+        if check:
+            must_have_succeeded(job)
         return job
 
     @operation

@@ -16,14 +16,14 @@ UploadStatus = Literal["pending", "completed", "used", "cancelled", "expired"]
 ArtifactKind = Literal[
     "protected_dataset",
     "protected_images",
+    "converted_dataset",
+    "conversion_manifest",
     "generator",
     "preview",
     "evaluation",
     "report",
     "figure",
     "manifest",
-    "converted_dataset",
-    "conversion_manifest",
     "study",
 ]
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -320,6 +320,50 @@ class PairEvaluation(Model):
     result: Evaluation | None = None
     error: Failure | None = None
     estimated_finish_at: datetime | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return self.status in FINAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point(Model):
+    """One epsilon and one share of the images. Accuracies in percent, None before they are known.
+
+    Attributes:
+        remainder_accuracy: of classifiers trained on the unprotected images only.
+    """
+
+    epsilon: float
+    max_change: int
+    fraction: float
+    job_id: str | None = None
+    status: str
+    baseline_accuracy: float | None = None
+    protected_accuracy: float | None = None
+    remainder_accuracy: float | None = None
+    worst_accuracy: float | None = None
+    worst_learner: str | None = None
+    linf: int | None = None
+    psnr_db: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Model):
+    """Accuracy against epsilon or the protected share; `points` are None in lists."""
+
+    id: str
+    dataset_id: str
+    status: JobStatus
+    progress: float = 0.0
+    by: str
+    points: list[Point] | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    error: Failure | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None

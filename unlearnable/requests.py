@@ -1,7 +1,7 @@
 """Requests and answers, as both clients send and read them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,8 @@ class Request:
         params: of the query; those that are None are left out.
         body: sent as JSON.
         content: sent as it is.
+        files: sent as a form: a name and the bytes of each.
+        labels: beside files, in the form.
         seconds: how long the answer may take; None is the client's own limit.
     """
 
@@ -25,6 +27,8 @@ class Request:
     params: Mapping[str, str | float | None] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     content: bytes | None = field(default=None, repr=False)
+    files: Sequence[tuple[str, bytes]] = field(default=(), repr=False)
+    labels: Sequence[str] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     seconds: float | None = None
 

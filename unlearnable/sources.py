@@ -133,6 +133,15 @@ class _Window(io.RawIOBase):
         return taken
 
 
+def read(path: Path) -> bytes:
+    """All of a small file.
+
+    Raises:
+        BadSource: it cannot be read.
+    """
+    return b"".join(FileSource(path).chunks())
+
+
 def measure(source: Source) -> tuple[int, str]:
     """Size and SHA-256 of all bytes."""
     digest, size = hashlib.sha256(), 0

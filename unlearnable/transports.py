@@ -60,6 +60,8 @@ class _Requests:
             or None,
             "json": request.body,
             "content": request.content,
+            "files": [("file", file) for file in request.files] or None,
+            "data": {"label": list(request.labels)} if request.labels else None,
             "headers": headers,
             "timeout": httpx2.Timeout(seconds, connect=CONNECT_SECONDS),
         }

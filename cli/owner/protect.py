@@ -9,7 +9,7 @@ import typer
 
 from cli.owner import exit_codes
 from cli.owner.output import Output
-from cli.owner.results import conclude, fetch, must_have_succeeded, prepare
+from cli.owner.results import conclude, fetch, make_folder, must_have_succeeded, prepare
 from cli.owner.session import JsonOption, UrlOption, session
 from cli.owner.wishes import (
     CountermeasureOption,
@@ -25,6 +25,7 @@ from cli.owner.wishes import (
 from unlearnable import Dataset, Generator, Job, Unlearnable
 
 OUT = Path("protected")
+SINGLE = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 ImagesArgument = Annotated[
     str,
@@ -72,9 +73,13 @@ Examples:
 
 APPLY_HELP = f"""Protect more images with a generator that a job has trained, in seconds.
 
-Example:
+Nothing of a single image stays with the service, and nothing is measured.
+
+Examples:
 
     unlearnable apply job_01k9x2w0c5e7h9k1m3p5r7t9vx ./new-photos --out ./protected-too
+
+    unlearnable apply job_01k9x2w0c5e7h9k1m3p5r7t9vx cat.jpg --label cat --out ./protected-too
 
 {exit_codes.MEANINGS}"""
 
@@ -142,8 +147,13 @@ def apply(
             help="A generator (gen_...), or the job that trained it (job_...).", show_default=False
         ),
     ],
-    images: ImagesArgument,
+    images: Annotated[
+        str, typer.Argument(help="As for `protect`, or a single image.", show_default=False)
+    ],
     out: OutOption = OUT,
+    label: Annotated[
+        str | None, typer.Option(help="The class of a single image.", show_default=False)
+    ] = None,
     victim: VictimOption = None,
     countermeasure: CountermeasureOption = None,
     name: NameOption = None,
@@ -158,6 +168,9 @@ def apply(
     notes = parse_metadata(metadata)
     with session(url, as_json=as_json) as (client, output):
         found = _generator(client, generator)
+        if Path(images).suffix.lower() in SINGLE:
+            _one_image(client, output, found, Path(images), label, out)
+            return
 
         def start(client: Unlearnable, dataset: Dataset) -> Job:
             evaluation = evaluation_of(victim, countermeasure) or None
@@ -166,6 +179,21 @@ def apply(
             )
 
         _journey(client, output, images, name, out, start, wait, unpack, require_protection)
+
+
+def _one_image(
+    client: Unlearnable,
+    output: Output,
+    generator: Generator,
+    image: Path,
+    label: str | None,
+    out: Path,
+) -> None:
+    make_folder(out)
+    path = client.generators.protect_images(
+        generator.id, [image], out / f"{image.stem}.png", labels=[] if label is None else [label]
+    )
+    output.result({"published": str(path)}, str(path))
 
 
 def _generator(client: Unlearnable, given: str) -> Generator:

@@ -80,3 +80,9 @@ def test_the_command_protects_a_folder(
         ".zip"
     )
     assert (done.stderr, (tmp_path / answer["published"]).is_file()) == ("", True)
+
+    image = photos / names[0]
+    arguments = [job_id, str(image), "--label", image.parent.name, "--out", "single"]
+    run([*command, "apply", *arguments], tmp_path, environment)
+    single = np.asarray(Image.open(tmp_path / "single" / f"{image.stem}.png")).astype(np.int16)
+    np.testing.assert_array_equal(single, after)

@@ -281,6 +281,18 @@ def test_a_wrong_key_and_nobody_there(api: Api) -> None:
         client.jobs.get("job_x")
 
 
+def test_studies(client: Any, job: models.Job) -> None:
+    study = client.studies.create(job.dataset_id, epsilons=[0.1, "8/255"], fractions=[0.5, 1.0])
+    assert {(point.max_change, point.fraction) for point in study.points} == {
+        (change, fraction) for change in (25, 8) for fraction in (0.5, 1.0)
+    }
+    with pytest.raises(unlearnable.WaitTimeout):
+        client.studies.wait(study.id, timeout=0)
+    client.studies.cancel(study.id)
+    assert [one.id for one in client.studies.list()] == [study.id]
+    assert list(client.artifacts.list(study.id)) == []
+
+
 def test_keys_and_erasures(client: Any, job: models.Job) -> None:
     made = client.api_keys.create("nightly", scopes=["jobs:read"], expires_in=3600)
     assert made.secret.startswith(made.hint[:4])
