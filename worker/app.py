@@ -12,9 +12,11 @@ from core import logs
 from core.doorbell import LOOK, celery_app
 from core.settings import get_settings
 from worker import heartbeat
+from worker.launcher import Launcher
 from worker.supervisor import work_off
 
 app = celery_app()
+_launcher = Launcher()  # of the pool's one process; starts nothing by itself
 app.steps["consumer"].add(heartbeat.OwnBell)
 
 
@@ -28,7 +30,7 @@ def look(pool: str) -> None:
     """Work until nothing waits in `pool`, or until the worker is asked to stop."""
     heartbeat.beat()
     with logs.bound():
-        work_off(pool, draining=drain_file(os.getppid()).exists)
+        work_off(pool, _launcher, draining=drain_file(os.getppid()).exists)
 
 
 @setup_logging.connect

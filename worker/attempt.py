@@ -1,9 +1,7 @@
 """One attempt at one step: run it, and write down what came of it.
 
-    python -m worker.attempt STEP_ID LEASE_TOKEN
-
-is the process in which a supervisor runs a step. It ends when its standard input does, so it
-never outlives its supervisor.
+`main` is what the process does in which a supervisor runs a step. It ends when its standard input
+does, so it never outlives its supervisor.
 """
 
 import contextlib
@@ -14,7 +12,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from core import logs, steps
 from core.database import write_patiently
@@ -28,6 +27,7 @@ from worker.layouts import BadDataset
 from worker.outage import sit_out
 
 RETRY_SECONDS = 5.0
+NAME_CHARACTERS = 15  # as many as the kernel keeps
 
 StepFunction = Callable[[StepContext], dict[str, Any]]
 
@@ -101,10 +101,15 @@ def _end_with_supervisor() -> None:
     threading.Thread(target=watch, name="end-with-supervisor", daemon=True).start()
 
 
-def main() -> None:
-    logs.configure("step", get_settings())
+def process_name(step_id: str) -> str:
+    """What the process of a step is called, as `ps` and `top` show it."""
+    return step_id[-NAME_CHARACTERS:]
+
+
+def main(step_id: str, token: int) -> NoReturn:
+    """Run the step whose lease has this token, in a process that ends with it."""
+    Path("/proc/self/comm").write_text(process_name(step_id))
     _end_with_supervisor()
-    step_id, token = sys.argv[1], int(sys.argv[2])
     claim = write_patiently(
         lambda session: steps.get(session, step_id, token), get_settings().lease_seconds
     )
@@ -114,7 +119,3 @@ def main() -> None:
         _run(claim, context, step_function(claim.kind))
     logging.shutdown()
     os._exit(0)  # all is written down; taking torch apart in order would cost a second
-
-
-if __name__ == "__main__":
-    main()

@@ -11,10 +11,7 @@ import contextvars
 import logging
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +31,7 @@ from worker import flow
 from worker.attempt import run
 from worker.context import scratch_of
 from worker.faults import DATABASE_AWAY, STORE_AWAY, explain_death, oom_kills
+from worker.launcher import Attempt, Launcher
 from worker.lease import Lease
 from worker.waiting import release_waiting_steps
 
@@ -47,7 +45,7 @@ CANCELLED = frozenset({lifecycle.CANCELLING, lifecycle.CANCELLED})
 log = logging.getLogger(__name__)
 
 
-def work_off(pool: str, draining: Callable[[], bool]) -> None:
+def work_off(pool: str, launcher: Launcher, draining: Callable[[], bool]) -> None:
     """Run the steps of `pool` one after another until none waits."""
     owner = f"{socket.gethostname()}:{os.getpid()}"
     lease_seconds = get_settings().lease_seconds
@@ -72,7 +70,7 @@ def work_off(pool: str, draining: Callable[[], bool]) -> None:
             if claim.kind == flow.INGEST:
                 run(claim)
             else:
-                _supervise(claim, lease, draining)
+                _supervise(claim, lease, launcher, draining)
         if claim.kind == flow.EVALUATE:
             with contextlib.suppress(*DATABASE_AWAY):  # else the sweeper does it
                 release_waiting_steps()
@@ -84,28 +82,11 @@ def _patiently(write: Callable[[Session], T]) -> T:
     return write_patiently(write, get_settings().lease_seconds)
 
 
-def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -> None:
+def _supervise(
+    claim: steps.Claim, lease: Lease, launcher: Launcher, draining: Callable[[], bool]
+) -> None:
     """Run one step in a process of its own and write down how it ended."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "worker.attempt", claim.step_id, str(claim.token)],
-        stdin=subprocess.PIPE,  # its end of file tells the process that this one died
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-        # Threads of torch that wait for work spin before they sleep. Long spinning takes the cores
-        # from everybody else, none at all costs a wake-up at every operation. Per step, 2 cores:
-        # default 38 ms (138 beside another training), never spinning 48 (79), this 35 (122).
-        # glibc returns freed activations to the kernel and faults them in again at every step, some
-        # 6,500 pages of it: told not to, the paper's CNN takes 55 ms for a hypergradient, not 66.
-        env={
-            "GOMP_SPINCOUNT": "10000",
-            "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that glibc accepts
-            "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
-            **os.environ,
-        },
-    )
-    assert process.stderr is not None
+    process = launcher.start(claim)
     tail: collections.deque[str] = collections.deque(maxlen=LOG_TAIL_LINES)
     reader = threading.Thread(
         target=contextvars.copy_context().run, args=(_pass_on, process.stderr, tail), daemon=True
@@ -116,12 +97,10 @@ def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -
     try:
         drained = _watch(process, claim, lease, draining)
     finally:
-        _kill(process)
+        process.kill()
         shutil.rmtree(scratch_of(claim), ignore_errors=True)
         reader.join(timeout=5)
-        assert process.stdin is not None
-        process.stdin.close()
-        process.stderr.close()
+        process.close()
     if _status_of_job(claim) in CANCELLED:
         _end_cancelled(claim)
     elif process.returncode != 0 and not lease.lost.is_set():
@@ -131,11 +110,12 @@ def _supervise(claim: steps.Claim, lease: Lease, draining: Callable[[], bool]) -
                 _patiently(partial(flow.give_back, claim=claim))
         else:
             oom_killed = oom_kills() > killed_before
+            assert process.returncode is not None
             _explain(claim, process.returncode, list(tail), oom_killed=oom_killed)
 
 
 def _watch(
-    process: subprocess.Popen[str],
+    process: Attempt,
     claim: steps.Claim,
     lease: Lease,
     draining: Callable[[], bool],
@@ -147,7 +127,7 @@ def _watch(
     """
     deadline = float("inf")
     drained = False
-    while process.poll() is None:
+    while process.wait(0) is None:
         now = time.monotonic()
         if lease.lost.is_set() or now > deadline:
             break
@@ -158,8 +138,7 @@ def _watch(
             drained = True
             process.terminate()
             deadline = min(deadline, now + DRAIN_GRACE_SECONDS)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(POLL_SECONDS)
+        process.wait(POLL_SECONDS)
     return drained
 
 
@@ -167,13 +146,6 @@ def _pass_on(stream: IO[str], tail: collections.deque[str]) -> None:
     for line in stream:
         tail.append(line.rstrip("\n"))
         logs.pass_on(line)
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    """Kill the process and everything it started (data loaders, sandboxes), and reap it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _status_of_job(claim: steps.Claim) -> str | None:

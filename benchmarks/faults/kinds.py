@@ -70,6 +70,14 @@ def kill_supervisor(trial: Trial) -> None:
     _kill_or_reach(trial, supervisor.pid)
 
 
+def kill_fork_server(trial: Trial) -> None:
+    """kill -9 of the process that a running step was forked from."""
+    trial.submit_and_wait()
+    server = trial.parts.fork_server(trial.attempt())
+    trial.hurt()
+    _kill_or_reach(trial, server.pid)
+
+
 def kill_api(trial: Trial) -> None:
     """kill -9 of the API while its owner polls."""
     trial.submit_and_wait()
@@ -323,6 +331,7 @@ KINDS: dict[str, Fault] = {
         kill_attempt,
         kill_worker,
         kill_supervisor,
+        kill_fork_server,
         kill_api,
         kill_api_at_submission,
         kill_api_at_upload,

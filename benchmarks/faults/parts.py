@@ -110,14 +110,32 @@ class Parts:
             self._child(name).check()
 
     def attempts(self) -> list[psutil.Process]:
-        """The processes in which steps run now."""
+        """The processes in which steps run now, each named after its step."""
+        found = []
+        for server in self._fork_servers():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += server.children()
+        return found
+
+    def fork_server(self, attempt: psutil.Process) -> psutil.Process:
+        """The process that an attempt was forked from.
+
+        Raises:
+            psutil.NoSuchProcess: one of the two has ended.
+        """
+        # An orphan's parent is the machine's first process, which nobody shall hurt.
+        parent = attempt.ppid()
+        for server in self._fork_servers():
+            if server.pid == parent:
+                return server
+        raise psutil.NoSuchProcess(attempt.pid)
+
+    def _fork_servers(self) -> list[psutil.Process]:
         found = []
         for name in WORKERS:
             with contextlib.suppress(psutil.NoSuchProcess):
-                for process in psutil.Process(self.pid(name)).children(recursive=True):
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        if "worker.attempt" in process.cmdline():
-                            found.append(process)
+                for pool in psutil.Process(self.pid(name)).children():
+                    found += [one for one in pool.children() if _runs(one, "worker.fork_server")]
         return found
 
     def supervisor(self, attempt: psutil.Process) -> psutil.Process:
@@ -126,8 +144,7 @@ class Parts:
         Raises:
             psutil.NoSuchProcess: the attempt has ended.
         """
-        parent = attempt.parent()
-        # An orphan's parent is the machine's first process, which nobody shall hurt.
+        parent = self.fork_server(attempt).parent()
         if parent is None or parent.ppid() != self.pid(self.worker_of(attempt)):
             raise psutil.NoSuchProcess(attempt.pid)
         return parent
@@ -153,6 +170,13 @@ class Parts:
             return False
         finally:
             connection.close()
+
+
+def _runs(process: psutil.Process, module: str) -> bool:
+    try:
+        return module in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

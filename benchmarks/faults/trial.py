@@ -14,6 +14,7 @@ from benchmarks.faults import state
 from benchmarks.faults.owner import Json, Owner, has_ended
 from benchmarks.faults.parts import Parts
 from core import steps
+from worker.attempt import process_name
 
 POLL_SECONDS = 0.1
 T = TypeVar("T")
@@ -100,19 +101,25 @@ class Trial:
         """
 
         def look() -> list[psutil.Process]:
-            ids = {
-                step.id
+            names = {
+                process_name(step.id)
                 for step in state.running_steps(self.jobs)
                 if kind is None or step.kind == kind
             }
-            return [one for one in self.parts.attempts() if ids & set(_cmdline(one))]
+            return [one for one in self.parts.attempts() if _name(one) in names]
 
         return self.rng.choice(self._wait(look, bool))
 
     def step_of(self, attempt: psutil.Process) -> str:
-        """The id of the step that a process runs."""
-        words = _cmdline(attempt)
-        return words[words.index("worker.attempt") + 1]
+        """The id of the step that a process runs.
+
+        Raises:
+            Missed: it does not run any more.
+        """
+        for step in state.running_steps(self.jobs):
+            if process_name(step.id) == _name(attempt):
+                return step.id
+        raise Missed
 
     def _all_ended(self) -> bool:
         return all(has_ended(self.owner.job(job_id)) for job_id in self.jobs)
@@ -158,8 +165,8 @@ class Trial:
             self.recovery_seconds = time.monotonic() - self._hurt_at
 
 
-def _cmdline(process: psutil.Process) -> list[str]:
+def _name(process: psutil.Process) -> str:
     try:
-        return process.cmdline()
+        return process.name()
     except psutil.NoSuchProcess:
-        return []
+        return ""

@@ -20,9 +20,10 @@ def training_process(owner: Owner) -> psutil.Process:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         worker = psutil.Process(owner.stack.processes["worker-compute"])
-        for process in worker.children(recursive=True):
-            if "worker.attempt" in process.cmdline():
-                return process
+        for pool in worker.children():
+            for fork_server in pool.children():
+                for process in fork_server.children():
+                    return process
         time.sleep(0.1)
     raise AssertionError("no step runs")
 

@@ -10,6 +10,7 @@ from core.ids import new_id
 from core.settings import Settings
 from core.tables import Dataset, Step
 from tests.rows import add_dataset
+from worker.launcher import Launcher
 
 
 def test_a_process_that_dies_every_time_is_given_up_with_a_reason(
@@ -27,7 +28,9 @@ def test_a_process_that_dies_every_time_is_given_up_with_a_reason(
         step = steps.enqueue(
             session, kind="train", pool=pool, tenant_id=dataset.tenant_id, dataset_id=dataset.id
         )
-    work_off(pool, draining=lambda: False)
+    launcher = Launcher()
+    work_off(pool, launcher, draining=lambda: False)
+    launcher.close()
     with transaction() as session:
         ended = session.get_one(Step, step.id)
         assert (ended.status, ended.lease_token) == ("failed", servers.max_lost)
