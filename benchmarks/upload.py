@@ -126,8 +126,7 @@ def running_api(environment: dict[str, str], log: Path) -> Iterator[tuple[int, i
     with log.open("w") as output:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "uvicorn", "--factory", "service.app:create_app"),
-                *("--host=127.0.0.1", f"--port={port}", "--no-access-log"),
+                *(sys.executable, "-m", "service.main", f"--port={port}"),
             ],
             env=os.environ | environment,
             stdout=output,

@@ -4,6 +4,7 @@ One process. More of them are more containers behind a load balancer, each with 
 """
 
 import argparse
+import gc
 
 import uvicorn
 
@@ -28,8 +29,13 @@ def main() -> None:
     settings = get_settings()
     logs.configure("api", settings)
     metrics.serve(settings.metrics_host, settings.api_metrics_port)
+    app = create_app()
+    # What stands now stands for good. A full collection that looked at all of it again would hold
+    # every request up for 0.15 s.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
-        create_app(),
+        app,
         host=arguments.host,
         port=arguments.port,
         log_config=None,  # through our handler
