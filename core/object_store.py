@@ -32,7 +32,6 @@ CHUNK = MIB
 # allows, a file has up to 48 GiB.
 PART_BYTES = 5 * MIB
 
-
 _GONE = frozenset({"404", "NoSuchKey", "NoSuchUpload"})
 
 
@@ -97,7 +96,7 @@ class ObjectStore:
         try:
             self.client.head_bucket(Bucket=self.bucket)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in {"404", "NoSuchBucket"}:
+            if _code(error) not in {"404", "NoSuchBucket"}:
                 raise
             self.client.create_bucket(Bucket=self.bucket)
         self._expire_unfinished_uploads()
@@ -115,7 +114,7 @@ class ObjectStore:
             try:
                 rules = get(Bucket=self.bucket)["Rules"]
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") != "NoSuchLifecycleConfiguration":
+                if _code(error) != "NoSuchLifecycleConfiguration":
                     raise
                 rules = []
             if any("AbortIncompleteMultipartUpload" in rule for rule in rules):
@@ -132,10 +131,7 @@ class ObjectStore:
             )
             put(Bucket=self.bucket, LifecycleConfiguration={"Rules": rules})
         except ClientError as error:
-            log.warning(
-                "no lifecycle rule for unfinished uploads: %s",
-                error.response.get("Error", {}).get("Code"),
-            )
+            log.warning("no lifecycle rule for unfinished uploads: %s", _code(error))
 
     def check(self) -> None:
         """Raise unless the store answers for the bucket."""

@@ -69,13 +69,10 @@ class Settings(BaseSettings):
     s3_secret_access_key: SecretStr | None = _secret("The secret of that key.", default=None)
     s3_bucket: str = Field(default="unlearnable", description="The bucket; created if missing.")
 
-    public_url: str = Field(
-        default="http://127.0.0.1:8000", description="Where data owners reach the API."
-    )
     allow_plain_http: bool = Field(
         default=False,
-        description="Accept public addresses that are neither https nor loopback: keys and images "
-        "then cross the network in clear. For networks that encrypt by themselves.",
+        description="Accept a public address of the store that is neither https nor loopback: "
+        "images then cross the network in clear. For networks that encrypt by themselves.",
     )
     scratch_dir: Path = Field(
         default=Path(tempfile.gettempdir()) / "unlearnable",
@@ -270,8 +267,7 @@ class Settings(BaseSettings):
             if host not in LOOPBACK and secret.get_secret_value() in known:
                 raise ValueError("s3_secret_access_key is a well-known one, outside loopback")
         if not self.allow_plain_http:
-            _refuse_plain_http("public_url", self.public_url)
-            _refuse_plain_http("s3_public_endpoint_url", self.s3_public_endpoint_url)
+            _refuse_plain_http(self.s3_public_endpoint_url)
         return self
 
 
@@ -293,12 +289,12 @@ def _refuse_weak_key(key: str) -> None:
         raise ValueError("secret_key must be random: openssl rand -hex 32 makes a good one")
 
 
-def _refuse_plain_http(name: str, url: str | None) -> None:
+def _refuse_plain_http(url: str | None) -> None:
     parts = urlsplit(url or "")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ValueError(
-            f"{name} is http outside loopback: keys and images would cross the network in clear. "
-            "Put TLS in front and say https, or set allow_plain_http"
+            "s3_public_endpoint_url is http outside loopback: images would cross the network in "
+            "clear. Put TLS in front and say https, or set allow_plain_http"
         )
 
 

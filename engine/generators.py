@@ -17,7 +17,6 @@ from torch.nn.functional import interpolate, pad
 
 from engine.autoregressive import SIDE as TEXTURE_SIDE
 
-SMALLEST_SIDE = 8
 STRIDE = 16
 _CLASS_CHANNELS = 16
 _CLASS_SIDE = 8

@@ -48,7 +48,7 @@ class _Convolve(Function):
     def backward(ctx: Any, g: Tensor) -> Any:
         x, w = ctx.saved_tensors
         need_x, need_w, _ = ctx.needs_input_grad
-        # The weights are constants of the second derivative: see the head of this file.
+        # The weights are constants of the second derivative: see `make_imaginary`.
         at_x = _ToInput.apply(g, w.detach(), x.detach(), ctx.geometry) if need_x else None
         at_w = _ToWeight.apply(x, g, w.detach(), ctx.geometry) if need_w else None
         return at_x, at_w, None

@@ -49,7 +49,7 @@ class Parts:
         self._servers = Servers(folder, ports)
         ports.save()
         self.api_url = f"http://127.0.0.1:{self._port}"
-        self.settings = self._servers.environment(self.api_url) | extra
+        self.settings = self._servers.environment() | extra
         self._servers.start(processes, self.settings, ready=lambda _: None)
         self.api_key = folder.api_key.read_text()
         self.scratch = folder.scratch

@@ -38,7 +38,7 @@ class Servers:
         self.valkey = Valkey(folder, ports.take("valkey"))
         self.store = SeaweedFS(folder, ports)
 
-    def environment(self, api_url: str) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """The settings of `core.settings.Settings`, as every process of this stack reads them."""
         return {
             "UNLEARNABLE_DATABASE_URL": self.postgres.url(APPLICATION_ROLE, DATABASE),
@@ -50,7 +50,6 @@ class Servers:
             "UNLEARNABLE_S3_BUCKET": BUCKET,
             "UNLEARNABLE_SECRET_KEY": self._folder.secret("api-key-hmac"),
             "UNLEARNABLE_SCRATCH_DIR": str(self._folder.scratch),
-            "UNLEARNABLE_PUBLIC_URL": api_url,
         }
 
     def start(self, processes: Processes, settings: dict[str, str], ready: Ready) -> None:
@@ -87,7 +86,7 @@ def running_servers(data: Path | None = None) -> Iterator[dict[str, str]]:
     with given_or_temporary(data) as path, hold(folder := DataFolder(path)) as processes:
         ports = PortBook(folder.ports)
         servers = Servers(folder, ports)
-        settings = servers.environment(api_url=f"http://127.0.0.1:{ports.take('api')}")
+        settings = servers.environment()
         ports.save()
         servers.start(processes, settings, ready=lambda _: None)
         yield settings

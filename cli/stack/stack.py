@@ -96,7 +96,7 @@ class Stack:
         servers = Servers(self.folder, ports)
         ports.save()
         api_url = f"http://127.0.0.1:{port}"
-        settings = servers.environment(api_url)
+        settings = servers.environment()
         # The API takes seconds of importing, and says by itself that it is not ready before.
         api = processes.start(programs.api(settings, port))
         servers.start(processes, settings, ready)

@@ -96,16 +96,6 @@ def label_unknown(name: str) -> Refusal:
     )
 
 
-def image_channels_differ() -> Refusal:
-    """A worker says so, of the first such image."""
-    return Refusal(
-        422,
-        "channels_differ",
-        "The generator was trained on gray images, and 'cat.png' is in colour. Convert it to gray.",
-        "file",
-    )
-
-
 def images_given_up() -> Conflict:
     return Conflict("job_cancelled", "The protection was cancelled while you waited for it.")
 

@@ -57,7 +57,6 @@ def test_safe_settings_are_accepted() -> None:
             "s3_access_key_id": "same",
             "s3_secret_access_key": "same",
         },
-        {"public_url": "http://protect.example.org"},
         {"s3_public_endpoint_url": "http://store.example.org"},
         {"heartbeat_seconds": 20, "lease_seconds": 30},
         {"max_upload_bytes": 0},
@@ -75,8 +74,8 @@ def test_unsafe_settings_are_refused(change: dict[str, Any]) -> None:
     [
         {"database_url": "postgresql+psycopg://u:postgres@127.0.0.1/x"},
         {"s3_endpoint_url": "http://127.0.0.1:8333", "s3_secret_access_key": "secret"},
-        {"public_url": "http://protect.example.org", "allow_plain_http": True},
-        {"public_url": "https://protect.example.org"},
+        {"s3_public_endpoint_url": "http://store.example.org", "allow_plain_http": True},
+        {"s3_public_endpoint_url": "https://store.example.org"},
         {"s3_endpoint_url": "http://seaweedfs:8333", "s3_secret_access_key": KEY},
     ],
 )
