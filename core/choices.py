@@ -49,6 +49,8 @@ Countermeasure = Literal[
 Control = Literal["random-noise", "class-patterns"]
 
 COUNTERMEASURES: Final[tuple[Countermeasure, ...]] = get_args(Countermeasure)
+# What acts on mini-batches, which victims that are no networks do not have.
+_BATCH_WISE: Final = frozenset({"cutout", "mixup", "cutmix", "adversarial-training"})
 
 
 def fitting_victim(
@@ -60,3 +62,16 @@ def fitting_victim(
     if channels == 1 and max(height, width) <= 32 and num_classes <= 100:
         return "paper-mnist-cnn", epochs
     return "five-conv-cnn", 2 * epochs
+
+
+def is_applicable(name: Countermeasure, victim: Network | Classical, channels: int) -> bool:
+    """Whether a counter-measure is tried, or left out because it means nothing there.
+
+    Args:
+        name: of the counter-measure.
+        victim: who would try it.
+        channels: of the images, 1 or 3.
+    """
+    if name == "grayscale" and channels == 1:
+        return False
+    return name not in _BATCH_WISE or victim not in get_args(Classical)

@@ -47,7 +47,7 @@ DESCRIPTION = """
 Upload a labelled image dataset, start a job, and get back the same images with a perturbation of at
 most epsilon on every pixel, on which nobody can train a working model, together with the proof.
 
-1. `POST /v1/datasets` with a zip or npz file.
+1. `POST /v1/datasets` with a zip, npz or parquet file.
 2. `POST /v1/jobs` with its `dataset_id`, then `GET /v1/jobs/{job_id}` until `status` is final.
 3. `GET /v1/jobs/{job_id}/evaluation` for the proof, `/artifacts` for the downloads.
 

@@ -6,7 +6,7 @@ import pytest
 
 from core import choices
 from engine.evaluation.augmentation import AUGMENTATIONS
-from engine.evaluation.countermeasures import COUNTERMEASURES
+from engine.evaluation.countermeasures import COUNTERMEASURES, why_not_applicable
 from engine.evaluation.evaluation_plan import CONTROLS
 from engine.generators import GENERATORS
 from engine.plan import Conditioning, Untargeted
@@ -41,3 +41,13 @@ def test_the_same_victim_where_none_is_named(
     assert [choices.fitting_victim(shape, classes, images)] == choose_victims(
         shape, classes, images
     )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("victim", ["small-strided", "linear-svm"])
+@pytest.mark.parametrize("name", choices.COUNTERMEASURES)
+def test_the_same_counter_measures_are_left_out(
+    name: choices.Countermeasure, victim: choices.Network | choices.Classical, channels: int
+) -> None:
+    reason = why_not_applicable(name, channels, network=victim in VICTIMS)
+    assert choices.is_applicable(name, victim, channels) == (reason is None)

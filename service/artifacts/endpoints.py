@@ -132,7 +132,9 @@ def download_artifact(
 ) -> RedirectResponse:
     """An address that stays the same, and leads to a link that is good for minutes.
 
-    curl -L -OJ -H "Authorization: Bearer $KEY" $URL/v1/artifacts/$ID/download
+        curl -L -OJ -H "Authorization: Bearer $KEY" $API/v1/artifacts/$ID/download
+
+    Follow the redirect without the key, as curl does: the link is signed, and stores refuse both.
     """
     found = service.get(caller.tenant_id, artifact_id, store, settings.presign_seconds)
     return RedirectResponse(found.url, status_code=307)

@@ -152,7 +152,7 @@ async def create_dataset(
     be used is refused with 422, `param` names the first of them and `validation_report` all, and
     nothing of it is kept. Whoever does not wait finds the same report in `GET /v1/datasets/{id}`.
 
-        curl -H "Authorization: Bearer $KEY" -F file=@photos.zip $URL/v1/datasets
+        curl -H "Authorization: Bearer $KEY" -F file=@photos.zip $API/v1/datasets
 
     A file that has been uploaded in parts (`/v1/uploads`) is named by `upload_id` in a JSON body.
     """

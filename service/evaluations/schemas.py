@@ -1,6 +1,6 @@
 """What an evaluation says, with the unit of every figure."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,13 +27,29 @@ class Row(BaseModel):
         description="The original images, the protected ones, only the unprotected `remainder` of "
         "them, or a perturbation of the same bound that costs nothing."
     )
-    victim: str
+    victim: str = Field(description="Which classifier.")
     countermeasure: str = Field(description="What the learner tried; `none` is plain training.")
+    augmentation: str | None = Field(
+        default=None, description="What was done to images while it learned."
+    )
+    epochs: int | None = Field(default=None, description="Passes over the images.")
+    seeds: list[int] | None = Field(default=None, description="Of its trainings.")
+    accuracies: list[float] | None = Field(
+        default=None, description="Clean-test accuracy of each training, in percent."
+    )
     accuracy: Spread = Field(description="Clean-test accuracy after the last epoch.")
     best_epoch_accuracy: Spread = Field(description="The best of any epoch.")
     targeted_success: Spread | None = Field(
         description="With a label map: share of the test images taken for the class it chose."
     )
+
+
+class Skipped(BaseModel):
+    """Something that was asked for and means nothing for these images or this classifier."""
+
+    victim: str = Field(description="Which classifier was to try it.")
+    countermeasure: str = Field(description="What it was to try; `none` is plain training.")
+    reason: str = Field(description="Why it was left out, in words.")
 
 
 class Verdict(BaseModel):
@@ -68,6 +84,17 @@ class Victim(BaseModel):
         description="Test images by true class (row) and predicted class (column)."
     )
     curve: list[float] = Field(description="Clean-test accuracy after each epoch, in percent.")
+    augmentation: str | None = Field(
+        default=None, description="What was done to images while it learned."
+    )
+    epochs: int | None = Field(default=None, description="Passes over the images.")
+    train_accuracy: float | None = Field(
+        default=None, description="Accuracy on the images it learned from, in percent."
+    )
+    train_curve: list[float] | None = Field(
+        default=None, description="The same over each epoch, in percent."
+    )
+    seconds: float | None = Field(default=None, description="How long the training took.")
 
 
 class Evaluation(BaseModel):
@@ -89,6 +116,11 @@ class Evaluation(BaseModel):
         "that were tried, in percent: the headline.",
     )
     worst_learner: str | None = Field(default=None, description="Who that was, in words.")
+    best_epoch_protected_accuracy: float | None = Field(
+        default=None,
+        description="As `protected_accuracy`, but the best of any epoch: what a learner gets who "
+        "stops at the right moment.",
+    )
     targeted_success: float | None = Field(
         description="With a label map: share of clean test images that classifiers trained on the "
         "protected dataset take for the class the map chose, in percent."
@@ -98,6 +130,12 @@ class Evaluation(BaseModel):
     )
     verdict: Verdict
     linf: int = Field(description="Largest change of any pixel in the written files, in 1/255.")
+    max_change: int | None = Field(
+        default=None, description="The most it may be: floor(255 * epsilon), in 1/255."
+    )
+    protected_images: int | None = Field(
+        default=None, description="How many training images are protected."
+    )
     psnr_db: float | None = Field(
         description="Peak signal-to-noise ratio of protected to original images, in decibels; "
         "null if nothing changed."
@@ -116,8 +154,22 @@ class Evaluation(BaseModel):
         "protected; null is all.",
     )
     rows: list[Row] = Field(default=[], description="Every way of learning that was tried.")
+    skipped: list[Skipped] = Field(
+        default=[], description="What was asked for and left out, and why."
+    )
     victims: list[Victim] = Field(description="Every single training.")
     classes: list[str] = Field(description="Class names in label order.")
+    label_map: list[int] | None = Field(
+        default=None,
+        description="Label that each class was to be mistaken for, in label order; null without a "
+        "label map.",
+    )
+    plan: dict[str, Any] | None = Field(
+        default=None, description="How the generator was trained; its parts may change."
+    )
+    training: dict[str, Any] | None = Field(
+        default=None, description="How that training went; its parts may change."
+    )
 
     @classmethod
     def of(cls, row: tables.Job) -> Self:
@@ -143,7 +195,10 @@ EXAMPLE = Evaluation(
     ),
     worst_accuracy=31.4,
     worst_learner="paper-mnist-cnn with jpeg-10",
+    best_epoch_protected_accuracy=11.8,
     linf=76,
+    max_change=76,
+    protected_images=12_665,
     psnr_db=14.6,
     epsilon=0.3,
     seconds_training=100.2,
@@ -157,6 +212,17 @@ EXAMPLE = Evaluation(
             accuracy=Spread(mean=31.4, std=None),
             best_epoch_accuracy=Spread(mean=40.2, std=None),
             targeted_success=None,
+            augmentation="none",
+            epochs=3,
+            seeds=[0],
+            accuracies=[31.4],
+        )
+    ],
+    skipped=[
+        Skipped(
+            victim="paper-mnist-cnn",
+            countermeasure="grayscale",
+            reason="grayscale leaves images of one channel as they are",
         )
     ],
     victims=[

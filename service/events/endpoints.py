@@ -56,7 +56,7 @@ async def list_events(
     with a colon every 15 seconds says that the stream lives.
 
         curl -N -H "Authorization: Bearer $KEY" -H "Accept: text/event-stream" \\
-          $URL/v1/jobs/$JOB/events
+          $API/v1/jobs/$JOB/events
     """
     is_stream = EVENT_STREAM in request.headers.get("accept", "")
     after = number_after((is_stream and last_event_id) or page.after)

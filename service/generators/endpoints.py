@@ -211,7 +211,7 @@ async def protect_with_generator(
       for an hour.
 
           curl -H "Authorization: Bearer $KEY" -F file=@cat.png -F label=cat \\
-               -o protected.png $URL/v1/generators/$ID/protect
+               -o protected.png $API/v1/generators/$ID/protect
 
     An image of at most 64 x 64 pixels gets the very bytes that it would have in a dataset; of
     larger ones, single pixels may be rounded the other way.

@@ -151,7 +151,7 @@ async def get_job(
     without that header what it was when you asked; at the latest after so many seconds. A job that
     has ended is answered at once.
 
-        curl -H "Authorization: Bearer $KEY" "$URL/v1/jobs/$JOB?wait=30"
+        curl -H "Authorization: Bearer $KEY" "$API/v1/jobs/$JOB?wait=30"
     """
     found = await run_in_threadpool(service.tagged, caller.tenant_id, job_id)
     if wait and not found.is_final and (if_none_match is None or found.is_known(if_none_match)):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from core import lifecycle, speeds
-from core.choices import fitting_victim
+from core.choices import fitting_victim, is_applicable
 from core.database import reading
 from core.job_options import EvaluationVictim, JobOptions
 from core.settings import Settings
@@ -47,10 +47,10 @@ class Estimate(BaseModel):
 
 
 EXAMPLE = Estimate(
-    seconds=Phases(training=100.0, protecting=1.9, evaluating=48.2),
-    total_seconds=150.1,
+    seconds=Phases(training=100.0, protecting=1.9, evaluating=96.4),
+    total_seconds=198.3,
     meets_deadline=None,
-    trainings=2,
+    trainings=4,
     measured=True,
 )
 
@@ -84,7 +84,7 @@ def _estimate(checked: Checked, summary: dict[str, Any], measured: dict[str, flo
     evaluating = speeds.pace(measured, "report")
     trainings = 0
     fitting = fitting_victim((height, width, channels), len(summary["classes"]), images)
-    for victim, times in _trainings(wishes, EvaluationVictim(victim=fitting[0])):
+    for victim, times in _trainings(wishes, EvaluationVictim(victim=fitting[0]), channels):
         names.append(f"evaluate/{victim.victim}")
         passes = victim.epochs or fitting[1]
         evaluating += times * passes * images * pixels * speeds.pace(measured, names[-1])
@@ -108,7 +108,9 @@ def _estimate(checked: Checked, summary: dict[str, Any], measured: dict[str, flo
     )
 
 
-def _trainings(wishes: JobOptions, fitting: EvaluationVictim) -> list[tuple[EvaluationVictim, int]]:
+def _trainings(
+    wishes: JobOptions, fitting: EvaluationVictim, channels: int
+) -> list[tuple[EvaluationVictim, int]]:
     """Each victim, and how many trainings it has in all."""
     asked = wishes.evaluation
     victims = asked.victims or [fitting]
@@ -116,12 +118,13 @@ def _trainings(wishes: JobOptions, fitting: EvaluationVictim) -> list[tuple[Eval
     found = []
     for position, victim in enumerate(victims):
         times = 2
+        tried = sum(is_applicable(one, victim.victim, channels) for one in asked.countermeasures)
         if position < asked.countermeasure_victims:
-            times += against * len(asked.countermeasures)
+            times += against * tried
         if position == 0:
             times += len(asked.controls)
             times += wishes.protected_fraction is not None
             if asked.controls_under_countermeasures:
-                times += len(asked.controls) * len(asked.countermeasures)
+                times += len(asked.controls) * tried
         found.append((victim, times * len(asked.seeds)))
     return found

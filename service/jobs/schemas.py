@@ -122,8 +122,8 @@ class Job(JobOptions, _Head):
     model_config = ConfigDict(extra="ignore")
 
     queue_position: int | None = Field(
-        description="While it is `queued`, and asked for by itself: at the latest as how manieth "
-        "its turn comes, 1 being the next. Owners take turns."
+        description="While it is `queued`, and asked for by itself: its place in the queue, 1 "
+        "being the next; it may come sooner, since owners take turns. Null in lists."
     )
     estimated_finish_at: datetime | None = Field(description="While it runs; a guess.")
     metrics: dict[str, Any] = Field(
