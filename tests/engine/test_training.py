@@ -21,6 +21,8 @@ from engine import (
     TrainingPlan,
     TrainingStopped,
     generator_from_checkpoint,
+    largest_change,
+    protect_images,
     recipe,
 )
 from engine.algorithm2 import protected
@@ -241,7 +243,10 @@ def test_the_last_trial_is_always_among_those_selected():
 def test_three_channels_and_four_images_are_enough():
     images, labels = digits(4, 2, 9, 3)
     plan = recipe(shape=(9, 9, 3), n_train=4, num_classes=2, epsilon=0.1, budget_seconds=1.0)
-    train_generator(images, labels, 2, replace(plan, steps=3))
+    trained = train_generator(images, labels, 2, replace(plan, steps=3))
+    assert trained.summary.steps == 3
+    moved = protect_images(trained, images, labels)
+    assert 0 < largest_change(images, moved) <= 25
 
 
 def test_importing_the_engine_does_not_import_torch():

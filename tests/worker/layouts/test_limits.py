@@ -12,7 +12,7 @@ import pytest
 
 from tests.worker.layouts.bad_files import BAD_FILES
 from tests.worker.layouts.good_files import arrays, folder, gray, image, pixels, zipped
-from worker.layouts import BadDataset, Limits, read_archive
+from worker.layouts import BadDataset, DatasetSummary, Limits, read_archive
 
 # Reads one upload and prints what came of it how far memory grew, in MiB, and seconds.
 _MEASURE = """
@@ -74,10 +74,15 @@ _SMALLEST = Limits(
 )
 
 
+def images_of(summary: DatasetSummary) -> int:
+    return sum(sum(classes.values()) for classes in summary.counts.values())
+
+
 def test_limits_are_inclusive(tmp_path: Path) -> None:
     upload = tmp_path / "upload"
     upload.write_bytes(_FOLDER)
-    read_archive(upload, tmp_path / "out", _SMALLEST, lambda _done, _all: None)
+    summary = read_archive(upload, tmp_path / "out", _SMALLEST, lambda _done, _all: None)
+    assert images_of(summary) == 6
 
 
 @pytest.mark.parametrize(
@@ -130,4 +135,5 @@ def test_zip64_archives_are_read(tmp_path: Path) -> None:
         for name, data in folder().items():
             with archive.open(name, "w", force_zip64=True) as member:
                 member.write(data)
-    read_archive(upload, tmp_path / "out", Limits(), lambda _done, _all: None)
+    summary = read_archive(upload, tmp_path / "out", Limits(), lambda _done, _all: None)
+    assert images_of(summary) == 6
