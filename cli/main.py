@@ -17,19 +17,22 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,  # they hold passwords
 )
+_THERE = "What you have at the service"
+_HERE = "The service on this machine"
+
 app.command(help=PROTECT_HELP)(protect)
 app.command(help=APPLY_HELP)(apply)
 app.command(help=EVALUATE_HELP)(evaluate)
 app.command(help=STATUS_HELP)(status)
 app.command(help=WAIT_HELP)(wait)
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(datasets.app, name="datasets")
-app.add_typer(datasets.generators, name="generators")
-app.add_typer(keys.app, name="keys")
-app.add_typer(webhooks.app, name="webhooks")
-app.command()(up)
-app.command()(demo)
-app.command()(config)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=_THERE)
+app.add_typer(datasets.app, name="datasets", rich_help_panel=_THERE)
+app.add_typer(datasets.generators, name="generators", rich_help_panel=_THERE)
+app.add_typer(keys.app, name="keys", rich_help_panel=_THERE)
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_THERE)
+app.command(rich_help_panel=_HERE)(up)
+app.command(rich_help_panel=_HERE)(demo)
+app.command(rich_help_panel=_HERE)(config)
 
 
 if __name__ == "__main__":
