@@ -39,6 +39,7 @@ from service.kit.request_id import RequestIdMiddleware
 from service.kit.security_headers import SecurityHeadersMiddleware
 from service.series.endpoints import router as series
 from service.studies.endpoints import router as studies
+from service.uploads.completions import Completions
 from service.uploads.endpoints import router as uploads
 from service.usage.endpoints import router as usage
 from service.webhooks.endpoints import router as webhooks
@@ -80,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.store = ObjectStore.from_settings(settings)
     app.state.uploads = Gate()
     app.state.images = Gate(images_form.MAX_CONCURRENT)
+    app.state.completions = Completions()
     app.state.changes = Changes()
     app.state.limiter = RateLimiter(settings)
     app.state.last_used = LastUsed()

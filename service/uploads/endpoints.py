@@ -1,5 +1,6 @@
 """/v1/uploads"""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
@@ -15,6 +16,7 @@ from service.kit.pages import ListOf, PageDep, cursor_invalid
 from service.kit.problems import STORE_UNAVAILABLE
 from service.kit.state import SettingsDep, StoreDep
 from service.uploads import problems, service
+from service.uploads.completions import CompletionsDep
 from service.uploads.repository import PREFIX
 from service.uploads.schemas import (
     CANCELLED,
@@ -159,18 +161,24 @@ def list_parts(upload_id: str, caller: CallerDep, store: StoreDep) -> ListOf[Par
         **failures(
             problems.upload_not_found(),
             problems.upload_closed("cancelled"),
+            problems.upload_completing(),
             problems.parts_missing([2, 3], 4),
             problems.checksum_mismatch(),
             STORE_UNAVAILABLE,
         ),
     },
 )
-def complete_upload(upload_id: str, caller: CallerDep, store: StoreDep) -> Upload:
+async def complete_upload(
+    upload_id: str, caller: CallerDep, store: StoreDep, completions: CompletionsDep
+) -> Upload:
     """Put the parts together and check the SHA-256 of the whole, which reads it once.
 
-    A file of another SHA-256 is deleted. Completing twice changes nothing.
+    A file of another SHA-256 is deleted. Completing twice changes nothing. A large file takes
+    minutes, and a few are read at a time: `GET /v1/uploads/{upload_id}` tells when it is done, also
+    if the connection broke meanwhile.
     """
-    return Upload.of(service.complete(caller.tenant_id, upload_id, store))
+    complete = partial(service.complete, caller.tenant_id, upload_id, store)
+    return Upload.of(await completions.run(caller.tenant_id, upload_id, complete))
 
 
 @router.post(

@@ -19,6 +19,15 @@ def upload_closed(status: str) -> Conflict:
     )
 
 
+def upload_completing() -> Conflict:
+    return Conflict(
+        "upload_completing",
+        "Another request is completing the upload: the whole file is being read. Send the request "
+        "again in a while, or GET the upload until its status is completed.",
+        retry_after=5,
+    )
+
+
 def upload_used() -> Conflict:
     return Conflict(
         "upload_used",

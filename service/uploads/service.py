@@ -128,26 +128,35 @@ def parts(tenant_id: str, upload_id: str, store: ObjectStore) -> list[Part]:
     upload = get(tenant_id, upload_id)
     if upload.status != uploads.PENDING:
         return []
-    arrived = store.parts_of(upload.object_key, upload.store_upload_id) or {}
-    return [Part(number=number, size_bytes=size) for number, (size, _) in sorted(arrived.items())]
+    arrived = store.parts_of(upload.object_key, upload.store_upload_id)
+    if arrived is None:
+        # Put together, by a request that reads the whole now, or that did not live to its end.
+        sizes = {n: part_bytes(upload, n) for n in range(1, part_count(upload) + 1)}
+    else:
+        sizes = {number: size for number, (size, _) in arrived.items()}
+    return [Part(number=number, size_bytes=size) for number, size in sorted(sizes.items())]
 
 
 def complete(tenant_id: str, upload_id: str, store: ObjectStore) -> Upload:
     """Put the parts together and check the whole. Doing so twice changes nothing.
+
+    The whole may have gigabytes: nothing is locked and no connection is held while it is read. What
+    is read cannot change meanwhile, only go, if the upload is cancelled or expires.
 
     Raises:
         Refused: `upload_not_found`, `upload_closed`, `parts_missing`; `upload_checksum_mismatch`,
             and then the upload is cancelled.
     """
     with transaction() as session:
-        upload = _locked(session, tenant_id, upload_id)
-        if upload.status in {uploads.COMPLETED, uploads.USED}:
-            audit.note(session, tenant_id, "upload.completed", upload.id)
-            return upload
+        upload = _to_complete(session, tenant_id, upload_id)
         if upload.status != uploads.PENDING:
-            raise problems.upload_closed(upload.status)
+            return upload
         _assemble(upload, store)
-        sound = store.sha256_of(upload.object_key, upload.size_bytes) == upload.sha256
+    sound = store.sha256_of(upload.object_key, upload.size_bytes) == upload.sha256
+    with transaction() as session:
+        upload = _to_complete(session, tenant_id, upload_id)
+        if upload.status != uploads.PENDING:
+            return upload
         if sound:
             upload.status = uploads.COMPLETED
             upload.completed_at = func.now()
@@ -160,6 +169,20 @@ def complete(tenant_id: str, upload_id: str, store: ObjectStore) -> Upload:
         audit.note(session, tenant_id, action, upload.id)
     if not sound:
         raise problems.checksum_mismatch()
+    return upload
+
+
+def _to_complete(session: Session, tenant_id: str, upload_id: str) -> Upload:
+    """The upload, locked: pending, or completed by an earlier request.
+
+    Raises:
+        Refused: `upload_not_found`, `upload_closed`.
+    """
+    upload = _locked(session, tenant_id, upload_id)
+    if upload.status in {uploads.COMPLETED, uploads.USED}:
+        audit.note(session, tenant_id, "upload.completed", upload.id)
+    elif upload.status != uploads.PENDING:
+        raise problems.upload_closed(upload.status)
     return upload
 
 

@@ -1,8 +1,10 @@
 """Resumable uploads: parts straight to the store, the whole checked, then a dataset."""
 
+import asyncio
 import base64
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +17,8 @@ from core.database import transaction
 from core.object_store import ObjectStore, dataset_prefix, tenant_prefix
 from core.settings import MIB, Settings
 from core.tables import Upload
+from service.uploads.completions import AT_ONCE, Completions
+from service.uploads.service import complete
 from tests.service.played import Owner, PlayedWorker, problem
 from worker.uploads import expire_uploads
 
@@ -144,8 +148,69 @@ def test_a_lost_answer_costs_nothing(
     assert arrived is not None
     etags = {number: etag for number, (_, etag) in arrived.items()}
     store.complete_multipart(row.object_key, row.store_upload_id, etags)
+    told = owner.api.get(f"/v1/uploads/{upload['id']}/parts").json()["data"]
+    assert [(part["number"], part["size_bytes"]) for part in told] == [(1, PART), (2, 1000)]
     response = owner.api.post(f"/v1/uploads/{upload['id']}/complete")
     assert response.json()["status"] == "completed"
+
+
+@pytest.mark.parametrize("meanwhile", ["cancelled", "completed"])
+def test_while_the_whole_is_read_nothing_is_held(
+    owner: Owner,
+    store: ObjectStore,
+    outside: httpx2.Client,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: str,
+) -> None:
+    """It takes minutes: whoever wants the row does not wait, and decides if it is sooner."""
+    upload = begin(owner)
+    send(owner, outside, upload)
+    address = f"/v1/uploads/{upload['id']}"
+    read = ObjectStore.sha256_of
+
+    def read_slowly(self: ObjectStore, key: str, size: int) -> str | None:
+        monkeypatch.undo()
+        with transaction() as session:
+            session.get_one(Upload, upload["id"], with_for_update={"nowait": True})
+        problem(owner.api.post(f"{address}/complete"), 409, "upload_completing")
+        if meanwhile == "cancelled":
+            assert owner.api.post(f"{address}/cancel").status_code == 200
+        else:  # by another process of the API
+            complete(owner.tenant_id, upload["id"], store)
+        return read(self, key, size)
+
+    monkeypatch.setattr(ObjectStore, "sha256_of", read_slowly)
+    answer = owner.api.post(f"{address}/complete")
+    assert owner.api.get(address).json()["status"] == meanwhile
+    if meanwhile == "cancelled":
+        problem(answer, 409, "upload_closed")
+        assert unfinished(owner, store) == []
+    else:
+        assert answer.json()["status"] == "completed"
+        assert len(unfinished(owner, store)) == 1
+
+
+def test_only_a_few_are_read_at_once() -> None:
+    together, lock = threading.Barrier(AT_ONCE), threading.Lock()
+    inside = most = 0
+
+    def read() -> None:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        together.wait(60)
+        with lock:
+            inside -= 1
+
+    async def ask() -> None:
+        completions = Completions()
+        await asyncio.gather(
+            *(completions.run("ten", str(number), read) for number in range(3 * AT_ONCE))
+        )
+
+    asyncio.run(ask())
+    assert most == AT_ONCE
 
 
 def test_cancelling_deletes_what_has_arrived(
