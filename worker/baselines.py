@@ -40,8 +40,11 @@ def is_trained_elsewhere(session: Session, job: Job, step_id: str, payload: Payl
         .on_conflict_do_nothing()
     )
     # Two steps that ask at once ask one after another.
-    row = session.scalars(select(Baseline).where(Baseline.key == key).with_for_update()).one()
-    if row.step_id == step_id:
+    row = session.scalars(
+        select(Baseline).where(Baseline.key == key).with_for_update()
+    ).one_or_none()
+    # None: between the two statements the same bytes were deleted, as another dataset.
+    if row is None or row.step_id == step_id:
         return False
     status = session.scalar(select(Step.status).where(Step.id == row.step_id))
     if status == steps.RUNNING:

@@ -60,8 +60,10 @@ def delete_unclaimed_uploads(store: ObjectStore, age: timedelta) -> None:
         while batch := list(itertools.islice(folders, BATCH)):
             ids = {folder.rstrip("/").rpartition("/")[2]: folder for folder in batch}
             with transaction() as session:
-                known = set(session.scalars(select(Dataset.id).where(Dataset.id.in_(ids))))
-                known |= uploads.expected_datasets(session, ids)
+                # In this order: an upload that becomes a dataset between the two looks is still
+                # found by the second.
+                known = uploads.expected_datasets(session, ids)
+                known |= set(session.scalars(select(Dataset.id).where(Dataset.id.in_(ids))))
             for dataset_id in ids.keys() - known:
                 newest = store.newest(ids[dataset_id])
                 if newest is not None and newest < datetime.now(UTC) - age:

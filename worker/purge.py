@@ -8,13 +8,13 @@ that is away for a while means a later purge and not an orphan.
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from core import lifecycle
 from core.database import transaction
 from core.object_store import ObjectStore, dataset_prefix, job_prefix
 from core.settings import Settings
-from core.tables import Artifact, Dataset, Generator, Job
+from core.tables import Artifact, Dataset, Generator, Job, Step
 
 BATCH = 100
 
@@ -49,9 +49,15 @@ def purge_jobs(settings: Settings) -> None:
 def purge_datasets(settings: Settings) -> None:
     """Of a dataset the upload and its canonical form stay, of one that is gone nothing."""
     store = ObjectStore.from_settings(settings)
+    just_read = exists().where(
+        Step.dataset_id == Dataset.id,
+        Step.job_id.is_(None),
+        # As above.
+        Step.finished_at > func.now() - timedelta(seconds=settings.lease_seconds),
+    )
     due = (
         select(Dataset)
-        .where(Dataset.purged_at.is_(None), Dataset.status != lifecycle.VALIDATING)
+        .where(Dataset.purged_at.is_(None), Dataset.status != lifecycle.VALIDATING, ~just_read)
         .limit(1)
         .with_for_update(skip_locked=True)
     )

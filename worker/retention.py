@@ -3,10 +3,12 @@
 Only the rows change here; `worker.purge` deletes the bytes, and notes when they are gone.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, delete, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from core import audit, few_images, lifecycle
 from core.database import transaction
@@ -14,6 +16,7 @@ from core.settings import Settings
 from core.tables import Artifact, Dataset, IdempotencyKey, Job, WebhookDelivery
 
 BATCH = 100
+Row = TypeVar("Row", Dataset, Job)
 
 
 def expire_datasets(settings: Settings) -> None:
@@ -26,15 +29,9 @@ def expire_datasets(settings: Settings) -> None:
         age = timedelta(days=settings.keep_datasets_days)
         used = exists().where(uses, _older(Job.finished_at, age).is_not(True))
         expired |= _older(Dataset.ready_at, age) & ~used
+    due = select(Dataset).where(Dataset.status == lifecycle.READY, expired, ~busy)
     with transaction() as session:
-        datasets = session.scalars(
-            select(Dataset)
-            .where(Dataset.status == lifecycle.READY, expired, ~busy)
-            .limit(BATCH)
-            # Another sweeper may be at it, and an owner may be starting a job on one of them.
-            .with_for_update(skip_locked=True)
-        ).all()
-        for dataset in datasets:
+        for dataset in _locked(session, due, Dataset.id):
             lifecycle.record(session, dataset.tenant_id, dataset.id, "dataset.expired")
             audit.note(session, dataset.tenant_id, "dataset.expired", dataset.id)
             lifecycle.change_dataset(session, dataset, lifecycle.DELETED)
@@ -53,22 +50,29 @@ def expire_answers(settings: Settings) -> None:
 
 
 def expire_results(settings: Settings) -> None:
-    """Take back the files of jobs that ended `keep_results_days` ago; the jobs stay."""
+    """Take back the files of jobs that ended `keep_results_days` ago; the jobs stay.
+
+    Not while another job reads them: a conversion, or an evaluation of what was protected.
+    """
     if settings.keep_results_days is None:
         return
     age = timedelta(days=settings.keep_results_days)
+    reader = aliased(Job)
+    being_read = exists().where(
+        or_(
+            reader.parent_id == Job.id,  # a conversion
+            and_(reader.kind == "evaluation", reader.dataset_id == Job.dataset_id),
+        ),
+        reader.status.not_in(lifecycle.FINAL),
+    )
+    due = select(Job).where(
+        Job.status == lifecycle.SUCCEEDED,
+        _older(Job.finished_at, age),
+        exists().where(Artifact.job_id == Job.id),
+        ~being_read,
+    )
     with transaction() as session:
-        jobs = session.scalars(
-            select(Job)
-            .where(
-                Job.status == lifecycle.SUCCEEDED,
-                _older(Job.finished_at, age),
-                exists().where(Artifact.job_id == Job.id),
-            )
-            .limit(BATCH)
-            .with_for_update(skip_locked=True)
-        ).all()
-        for job in jobs:
+        for job in _locked(session, due, Job.id):
             session.execute(delete(Artifact).where(Artifact.job_id == job.id))
             job.purged_at = None
             lifecycle.announce(session, job, "job.results_expired")
@@ -108,6 +112,17 @@ def expire_images(settings: Settings) -> None:
                 job.purged_at = None
             else:
                 lifecycle.request_cancel(session, job)
+
+
+def _locked(session: Session, due: Select[Row], id_: Any) -> Sequence[Row]:
+    """Some rows that are due, locked.
+
+    Another sweeper may be at it, and an owner may be starting a job on one of them: what is locked
+    is left alone. What began after the look and let go before the lock is only seen by a second
+    look: the first one's subqueries stay as old as its statement.
+    """
+    ids = session.scalars(due.with_only_columns(id_).limit(BATCH).with_for_update(skip_locked=True))
+    return session.scalars(due.where(id_.in_(ids.all()))).all()
 
 
 def _older(moment: Any, age: timedelta) -> ColumnElement[bool]:

@@ -54,6 +54,9 @@ def create(tenant_id: str, asked: PairRequest) -> tables.Job:
         Refused: a dataset or the job cannot be used, or they do not fit together.
     """
     with transaction() as session:
+        if asked.job_id is not None:
+            # Before the datasets, as everybody does: its files stay until the evaluation is there.
+            JobRepository(session, tenant_id).lock(asked.job_id)
         _lock_in_order(session, tenant_id, asked)
         clean = _ready(session, tenant_id, asked.clean_dataset_id, "clean_dataset_id")
         assert clean.summary is not None

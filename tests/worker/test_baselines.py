@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from core import lifecycle, steps
 from core.database import transaction
 from core.problem import Problem
 from core.settings import Settings
 from core.tables import Baseline, Dataset, Step
+from tests.locks import right_after
 from tests.worker.played_jobs import (
     COMPUTE,
     RESULTS,
@@ -148,3 +149,21 @@ def test_of_a_deleted_dataset_no_baseline_stays(dataset: Dataset) -> None:
         assert row is not None
         lifecycle.change_dataset(session, row, lifecycle.DELETED)
         assert not session.scalars(mine).all()
+
+
+def test_a_baseline_that_goes_between_two_looks_is_trained(dataset: Dataset) -> None:
+    """The same bytes were another dataset, too, which was deleted at that moment."""
+    first, second = two_to_evaluations(dataset)
+    training, _ = begin_next()
+    do(first)
+    mine = Baseline.tenant_id == dataset.tenant_id
+
+    def forget() -> None:
+        with transaction() as session:
+            session.execute(delete(Baseline).where(mine))
+
+    with right_after("INSERT INTO baselines", dataset.tenant_id, forget):
+        claim, begun = begin_next()
+    assert (claim.job_id, begun) == (second, True)
+    finish(training)
+    finish(claim)

@@ -10,6 +10,7 @@ from core.ids import new_id
 from core.object_store import ObjectStore, dataset_prefix
 from core.settings import Settings
 from core.tables import Tenant, Upload
+from tests.locks import right_after
 from tests.rows import add_dataset
 from worker.leftovers import abort_unfinished_uploads, delete_unclaimed_uploads
 
@@ -74,29 +75,49 @@ def test_the_bucket_ends_unfinished_uploads_by_itself(store: ObjectStore) -> Non
     ]
 
 
-def test_what_its_owner_may_still_send_stays(store: ObjectStore) -> None:
+def add_upload(store: ObjectStore) -> Upload:
+    """A completed upload that is no dataset yet."""
     tenant, dataset = new_id("ten"), new_id("ds")
     key = uploads.object_key(tenant, dataset)
     with transaction() as session:
         session.add(Tenant(id=tenant, name=tenant))
         session.flush()
-        session.add(
-            Upload(
-                id=new_id("upl"),
-                tenant_id=tenant,
-                dataset_id=dataset,
-                name="d",
-                status=uploads.COMPLETED,
-                size_bytes=1,
-                part_size_bytes=1,
-                sha256="",
-                object_key=key,
-                store_upload_id=store.begin_multipart(key, "application/octet-stream"),
-                expires_at=datetime.now(UTC) + LATER,
-            )
+        upload = Upload(
+            id=new_id("upl"),
+            tenant_id=tenant,
+            dataset_id=dataset,
+            name="d",
+            status=uploads.COMPLETED,
+            size_bytes=1,
+            part_size_bytes=1,
+            sha256="",
+            object_key=key,
+            store_upload_id=store.begin_multipart(key, "application/octet-stream"),
+            expires_at=datetime.now(UTC) + LATER,
         )
+        session.add(upload)
     store.put_bytes(key, b"x")
+    return upload
+
+
+def test_what_its_owner_may_still_send_stays(store: ObjectStore) -> None:
+    key = add_upload(store).object_key
     delete_unclaimed_uploads(store, AT_ONCE)
     abort_unfinished_uploads(store, AT_ONCE)
     assert list(store.keys(key)) == [key]
     assert key in [upload.key for upload in store.unfinished_uploads()]
+
+
+@pytest.mark.parametrize("table", ["uploads", "datasets"])
+def test_what_becomes_a_dataset_during_the_look_stays(store: ObjectStore, table: str) -> None:
+    """Whichever table is looked at first: the row that leaves one has come into the other."""
+    upload = add_upload(store)
+
+    def use() -> None:
+        with transaction() as session:
+            session.get_one(Upload, upload.id).status = uploads.USED
+            add_dataset(session, upload.tenant_id, id=upload.dataset_id)
+
+    with right_after(f"FROM {table}", upload.dataset_id, use):
+        delete_unclaimed_uploads(store, AT_ONCE)
+    assert list(store.keys(upload.object_key)) == [upload.object_key]

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, update
 
-from core import lifecycle
+from core import lifecycle, steps
 from core.database import transaction
 from core.ids import new_id
 from core.object_store import ObjectStore, dataset_prefix, job_prefix
 from core.settings import Settings
-from core.tables import Artifact, Dataset, Job
+from core.tables import Artifact, Dataset, Job, Step
 from tests import rows
 from worker.purge import purge_datasets, purge_jobs
 
@@ -111,5 +111,19 @@ def test_what_may_still_be_written_stays(
 )
 def test_datasets(store: ObjectStore, servers: Settings, status: str, kept: list[str]) -> None:
     dataset = add_dataset(store, status)
+    with transaction() as session:
+        step = steps.enqueue(
+            session,
+            kind="ingest",
+            pool="none",
+            tenant_id=dataset.tenant_id,
+            dataset_id=dataset.id,
+            status=steps.DONE,
+        )
+        step.finished_at = datetime.now(UTC)
+    purge_datasets(servers)  # a worker that was thought dead may still write
+    assert len(names(store, dataset_prefix(dataset.tenant_id, dataset.id))) == 3
+    with transaction() as session:
+        session.get_one(Step, step.id).finished_at = datetime.now(UTC) - timedelta(hours=1)
     purge_datasets(servers)
     assert names(store, dataset_prefix(dataset.tenant_id, dataset.id)) == kept

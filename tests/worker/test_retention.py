@@ -1,15 +1,20 @@
 """What has been kept as long as the settings say is let go of, and nothing sooner."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import ColumnElement, text
 
+from core import lifecycle
 from core.database import transaction
 from core.ids import new_id
 from core.settings import Settings
 from core.tables import Artifact, Dataset, Job
 from tests import rows
+from tests.locks import wait_until_blocking
+from worker import retention
 from worker.retention import expire_datasets, expire_results
 
 YOUNG, OLD = timedelta(days=1), timedelta(days=9)
@@ -99,3 +104,46 @@ def test_by_default_nothing_goes(servers: Settings) -> None:
     expire_datasets(servers)
     expire_results(servers)
     assert (status_of(dataset), artifacts_of(job)) == ("ready", 1)
+
+
+def test_a_job_that_begins_during_the_look_keeps_its_dataset(
+    servers: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row is committed after the statement's snapshot, and before the lock on the dataset."""
+    dataset = add_dataset(OLD, retention_seconds=1)
+    end = retention.retention_end
+
+    def end_after_a_wait() -> ColumnElement[Any]:
+        wait = text("(SELECT interval '0' FROM (SELECT pg_advisory_xact_lock(7)) AS waited)")
+        return end().op("+")(wait)
+
+    monkeypatch.setattr(retention, "retention_end", end_after_a_wait)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction() as session:
+            session.execute(text("SELECT pg_advisory_xact_lock(7)"))
+            looking = pool.submit(expire_datasets, servers)
+            wait_until_blocking(session)
+            job_id = add_job(dataset, "queued", None)
+        looking.result(60)
+    assert status_of(dataset) == "ready"
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+    expire_datasets(servers)
+    assert status_of(dataset) == "deleted"
+
+
+@pytest.mark.parametrize("kind", ["conversion", "evaluation"])
+def test_files_that_another_job_reads_stay_until_it_has_ended(
+    settings: Settings, kind: str
+) -> None:
+    dataset = add_dataset(YOUNG)
+    old = add_job(dataset, "succeeded", OLD)
+    with transaction() as session:
+        parent_id = old if kind == "conversion" else None
+        reader = rows.add_job(session, dataset, kind=kind, parent_id=parent_id)
+    expire_results(settings)
+    assert artifacts_of(old) == 1
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, reader.id))
+    expire_results(settings)
+    assert artifacts_of(old) == 0
