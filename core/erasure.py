@@ -26,7 +26,14 @@ def request(session: Session, tenant_id: str, dataset_id: str) -> Erasure | None
     mine = select(Dataset.id).where(Dataset.id == dataset_id, Dataset.tenant_id == tenant_id)
     if session.scalar(mine) is None:
         return None
-    # Before the dataset, as everybody does who needs both.
+    # In the order of `core.lifecycle`. Then nobody adds to what is found: a new job needs the
+    # dataset's row, if only to name it, and results are published under the job's lock.
+    session.execute(
+        select(Job.id)
+        .where(_reads(dataset_id))
+        .order_by(Job.parent_id.is_not(None), Job.id)
+        .with_for_update()
+    )
     session.execute(select(Generator.id).where(_is_trained_on(dataset_id)).with_for_update())
     dataset = lifecycle.lock_dataset(session, dataset_id)
     assert dataset is not None

@@ -1,8 +1,9 @@
 """The one place that decides legal state changes of datasets and jobs.
 
 Every change writes an event row in the same transaction. Callers hold the transaction. Whoever
-needs both a job's row and rows of its steps locks the job first: in any other order two workers
-could wait for each other.
+needs several rows locks them in this order, since in any other two could wait for each other: jobs,
+a parent before its children; generators; datasets; uploads; steps; the tenant (`core.quotas`). A
+new row locks those that it names, too, though it shares them with other new rows.
 """
 
 from collections.abc import Set

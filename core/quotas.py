@@ -82,7 +82,7 @@ def change(session: Session, tenant: str, name: str, limit: int | None) -> None:
     Raises:
         LookupError: there is no such tenant.
     """
-    row = _tenant(session, tenant)
+    row = _tenant(session, tenant, locked=True)
     row.quotas = {**row.quotas, name: limit}
     _note(session, row, name, limit)
 
@@ -93,7 +93,7 @@ def reset(session: Session, tenant: str, name: str) -> None:
     Raises:
         LookupError: there is no such tenant.
     """
-    row = _tenant(session, tenant)
+    row = _tenant(session, tenant, locked=True)
     row.quotas = {other: limit for other, limit in row.quotas.items() if other != name}
     _note(session, row, name, "default")
 
@@ -112,8 +112,11 @@ def of_tenant(session: Session, tenant: str) -> dict[str, int | None]:
     return _merged(_tenant(session, tenant).quotas)
 
 
-def _tenant(session: Session, name: str) -> Tenant:
-    row = session.scalars(select(Tenant).where(Tenant.name == name)).one_or_none()
+def _tenant(session: Session, name: str, *, locked: bool = False) -> Tenant:
+    query = select(Tenant).where(Tenant.name == name)
+    if locked:
+        query = query.with_for_update(key_share=True)
+    row = session.scalars(query).one_or_none()
     if row is None:
         raise LookupError(f"there is no tenant {name!r}")
     return row
@@ -146,9 +149,9 @@ def admit_images(session: Session, tenant_id: str, more: int) -> None:
         raise exceeded(IMAGES, limit, used, more)
 
 
-def admit_job(session: Session, tenant_id: str) -> None:
-    """Refuse another job or evaluation; `Refused` with `quota_exceeded`."""
-    allowed = _held(session, tenant_id, JOBS, COMPUTE)
+def admit_job(session: Session, tenant_id: str, dataset_id: str) -> None:
+    """Refuse another job or evaluation on a dataset; `Refused` with `quota_exceeded`."""
+    allowed = _held(session, tenant_id, JOBS, COMPUTE, dataset_id=dataset_id)
     limit = allowed[JOBS]
     if limit is not None and (used := open_jobs(session, tenant_id)) >= limit:
         raise exceeded(JOBS, limit, used)
@@ -157,10 +160,22 @@ def admit_job(session: Session, tenant_id: str) -> None:
         raise exceeded(COMPUTE, limit, spent)
 
 
-def _held(session: Session, tenant_id: str, *names: str) -> dict[str, int | None]:
-    """The tenant's limits; if one of `names` is set, nobody else is admitted until the end."""
+def _held(
+    session: Session, tenant_id: str, *names: str, dataset_id: str | None = None
+) -> dict[str, int | None]:
+    """The tenant's limits; if one of `names` is set, nobody else is admitted until the end.
+
+    Args:
+        dataset_id: what the new row will name, and so lock: not after the tenant, but before.
+    """
     allowed = limits(session, tenant_id)
     if any(allowed[name] is not None for name in names):
+        if dataset_id is not None:
+            session.execute(
+                select(Dataset.id)
+                .where(Dataset.id == dataset_id)
+                .with_for_update(read=True, key_share=True)
+            )
         # As strong as an update of the row, which lets rows that name the tenant be written.
         session.execute(
             select(Tenant.id).where(Tenant.id == tenant_id).with_for_update(key_share=True)

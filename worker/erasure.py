@@ -100,9 +100,6 @@ def _forget(session: Session, row: Erasure) -> None:
     That there was a dataset and that there were jobs stays, with their ids and times.
     """
     dataset, job_ids = session.get_one(Dataset, row.dataset_id), row.job_ids
-    dataset.name, dataset.error = ERASED, None
-    dataset.summary = _nameless(dataset.summary)
-    session.execute(update(Upload).where(Upload.dataset_id == dataset.id).values(name=ERASED))
     session.execute(
         update(Job)
         .where(Job.id.in_(job_ids))
@@ -112,6 +109,9 @@ def _forget(session: Session, row: Erasure) -> None:
             options=Job.options.op("||")(literal({"metadata": {}}, Job.options.type)),
         )
     )
+    dataset.name, dataset.error = ERASED, None
+    dataset.summary = _nameless(dataset.summary)
+    session.execute(update(Upload).where(Upload.dataset_id == dataset.id).values(name=ERASED))
     session.execute(
         update(Step)
         .where(or_(Step.dataset_id == dataset.id, Step.job_id.in_(job_ids)))

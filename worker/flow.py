@@ -117,13 +117,17 @@ def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> Non
     Raises:
         steps.LeaseLost: the step was somebody else's; nothing may be written.
     """
-    job = lifecycle.lock_job(session, claim.job_id) if claim.job_id else None
+    job = _lock_subject(session, claim)
+    goes_on = job is not None and job.status in {lifecycle.RUNNING, lifecycle.PAUSING}
+    if job is not None and goes_on and claim.kind == EVALUATE:
+        # Before the step, whose end is charged to the tenant: in the order of `begin`.
+        baselines.keep(session, job, claim.payload, result)
     steps.finish(session, claim, result)
     for name, (units, seconds) in result.get("speeds", {}).items():
         speeds.note(session, name, units, seconds)
     if job is None:
         _dataset_is_ready(session, claim, result)
-    elif job.status in {lifecycle.RUNNING, lifecycle.PAUSING}:
+    elif goes_on:
         if claim.kind == TRAIN:
             _add_protection(session, job)
         elif claim.kind == PERTURB:
@@ -134,12 +138,19 @@ def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> Non
                 _add_evaluation(session, job, payload)
             _report_if_evaluated(session, job)
         elif claim.kind == EVALUATE:
-            baselines.keep(session, job, claim.payload, result)
             _report_if_evaluated(session, job)
         else:
             _publish(session, job, result)
     if job is not None:
         lifecycle.settle(session, job)
+
+
+def _lock_subject(session: Session, claim: steps.Claim) -> Job | None:
+    """Lock what a step is of, before the step: its job, or else the dataset that it reads."""
+    if claim.job_id is not None:
+        return lifecycle.lock_job(session, claim.job_id)
+    lifecycle.lock_dataset(session, claim.dataset_id)
+    return None
 
 
 def give_back(session: Session, claim: steps.Claim) -> None:
@@ -164,6 +175,7 @@ def _put_back(session: Session, claim: steps.Claim, job: Job) -> None:
 
 def reject(session: Session, claim: steps.Claim, problem: Problem) -> None:
     """An upload cannot be used."""
+    _lock_subject(session, claim)
     steps.fail(session, claim)
     _reject(session, claim, problem)
 
@@ -203,7 +215,7 @@ def lose(
     Raises:
         steps.LeaseLost: the step is in other hands, or (`only_if_expired`) its lease was renewed.
     """
-    job = lifecycle.lock_job(session, claim.job_id) if claim.job_id else None
+    job = _lock_subject(session, claim)
     again = lifecycle.waiting_status(job) if job else steps.QUEUED
     if not steps.lose(session, claim, max_lost, only_if_expired=only_if_expired, status=again):
         subject = claim.job_id or claim.dataset_id

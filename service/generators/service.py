@@ -75,7 +75,7 @@ def protect(tenant_id: str, generator_id: str, asked: ProtectRequest) -> tables.
                 "metadata": asked.metadata,
             }
         )
-        quotas.admit_job(session, tenant_id)
+        quotas.admit_job(session, tenant_id, dataset.id)
         job = applications.apply(
             session,
             generator,

@@ -34,7 +34,7 @@ class JobRepository:
             Refused: `quota_exceeded`.
         """
         assert job.tenant_id == self._tenant_id
-        quotas.admit_job(self._session, self._tenant_id)
+        quotas.admit_job(self._session, self._tenant_id, job.dataset.id)
         self._session.add(job)
         self._session.flush()
 

@@ -15,6 +15,7 @@ from core.database import transaction
 from core.ids import new_id
 from core.object_store import ObjectStore, tenant_prefix
 from core.tables import Artifact, Step, Tenant
+from tests.locks import wait_until_blocking
 from tests.service.played import SUMMARY, Owner, PlayedWorker, problem
 from worker import flow
 
@@ -203,6 +204,24 @@ def test_images_and_datasets_beyond_the_quota_are_refused(
     assert usage(owner)["datasets"] == 1
     limit(datasets=1)
     problem(upload(owner), 403, "quota_exceeded", "datasets")
+
+
+def test_two_operators_do_not_undo_what_the_other_does(owner: Owner) -> None:
+    with transaction() as session:
+        name = session.get_one(Tenant, owner.tenant_id).name
+
+    def change_another() -> None:
+        with transaction() as session:
+            quotas.change(session, name, quotas.IMAGES, 7)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction() as session:
+            quotas.change(session, name, quotas.JOBS, 5)
+            session.flush()
+            other = pool.submit(change_another)
+            wait_until_blocking(session)
+        other.result(60)
+    assert (quota(owner, quotas.JOBS)[0], quota(owner, quotas.IMAGES)[0]) == (5, 7)
 
 
 def test_an_operator_sets_quotas(owner: Owner) -> None:
