@@ -36,7 +36,7 @@ def begin(
     """Hand images to a worker, as a job of one step.
 
     Raises:
-        Refused: there is no such generator, or no label where it needs one.
+        Refused: there is no such generator, no label where it needs one, or the job was cancelled.
     """
     with transaction() as session:
         generator = GeneratorRepository(session, tenant_id).lock(generator_id)
@@ -66,15 +66,21 @@ def begin(
     for index, file in enumerate(files):
         store.put_bytes(f"{prefix}{index}", file.content)
     with transaction() as session:
-        steps.enqueue(
-            session,
-            kind=few_images.KIND,
-            pool=doorbell.INGEST,
-            tenant_id=tenant_id,
-            dataset_id=job.dataset_id,
-            job_id=job.id,
-            priority=few_images.PRIORITY,
-        )
+        is_wanted = lifecycle.lock_job(session, job.id).status == lifecycle.QUEUED
+        if is_wanted:
+            steps.enqueue(
+                session,
+                kind=few_images.KIND,
+                pool=doorbell.INGEST,
+                tenant_id=tenant_id,
+                dataset_id=job.dataset_id,
+                job_id=job.id,
+                priority=few_images.PRIORITY,
+            )
+    if not is_wanted:
+        # Cancelled meanwhile, perhaps by an erasure that is complete: nobody else would look here.
+        store.delete_prefix(job_prefix(tenant_id, job.id))
+        raise problems.images_given_up()
     doorbell.ring(doorbell.INGEST)
     return job
 

@@ -13,12 +13,13 @@ from httpx2 import Response
 from PIL import Image
 from sqlalchemy import select
 
+from core import lifecycle
 from core.database import transaction
 from core.few_images import MAX_BYTES
 from core.ids import new_id
 from core.object_store import ObjectStore, job_prefix, tenant_prefix
 from core.settings import Settings
-from core.tables import Artifact, Generator, IdempotencyKey, Job
+from core.tables import Artifact, Generator, IdempotencyKey, Job, Step
 from engine import Summary, TrainedGenerator, TrainingPlan, protect_images
 from engine.trained import new_generator
 from tests.service.conftest import Patience
@@ -249,3 +250,25 @@ def test_what_nobody_finishes_is_given_up(
     expire_images(servers.model_copy(update={"keep_images_seconds": 1e-6}))
     with transaction() as session:
         assert session.get_one(Job, made["id"]).status == "cancelled"
+
+
+def test_what_is_cancelled_while_it_comes_in_leaves_nothing(
+    owner: Owner, generator: str, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure may have deleted all that there was, and never looks again."""
+    put = ObjectStore.put_bytes
+
+    def put_late(self: ObjectStore, *words: Any) -> None:
+        with transaction() as session:
+            mine = select(Job.id).where(Job.tenant_id == owner.tenant_id, Job.kind == "images")
+            job = lifecycle.lock_job(session, session.scalars(mine).one())
+            lifecycle.request_cancel(session, job)
+        put(self, *words)
+
+    monkeypatch.setattr(ObjectStore, "put_bytes", put_late)
+    answer = send(owner, generator, {"a.png": encoded(pixels(0))}, "cat")
+    problem(answer, 409, "job_cancelled")
+    assert left_behind(owner, store) == []
+    with transaction() as session:
+        steps = select(Step.id).where(Step.tenant_id == owner.tenant_id, Step.kind == "images")
+        assert session.scalars(steps).all() == []
