@@ -3,9 +3,9 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from core import applications, doorbell, lifecycle, steps, studies
+from core import applications, doorbell, lifecycle, quotas, steps, studies
 from core.database import transaction
-from core.problem import Problem
+from core.problem import Problem, Refused
 from core.settings import Settings
 from core.studies import PRIORITY, StudyPoint, options_of, points_of
 from core.tables import Dataset, Generator, Job, Step
@@ -64,17 +64,26 @@ def _progress(point: StudyPoint) -> float:
 
 
 def _begin(session: Session, study: Job, point: StudyPoint, points: list[StudyPoint]) -> bool:
-    """Apply the generator of this point's epsilon, once it is trained."""
+    """Apply the generator of this point's epsilon, once it is trained and the quotas have room."""
+    if study.status != lifecycle.RUNNING:
+        return False
     first = next(one.job for one in points if one.epsilon == point.epsilon)
     if first is None or first.status != lifecycle.SUCCEEDED:
         return False
+    # Locked, so that it is not deleted between this look and the job's row.
     generator = session.scalars(
-        select(Generator).where(Generator.job_id == first.id).options(joinedload(Generator.job))
+        select(Generator)
+        .where(Generator.job_id == first.id)
+        .options(joinedload(Generator.job))
+        .with_for_update(of=Generator)
     ).one_or_none()
     if generator is None:
-        if study.status == lifecycle.RUNNING:
-            lifecycle.change_job(session, study, lifecycle.FAILED, GENERATOR_GONE)
+        lifecycle.change_job(session, study, lifecycle.FAILED, GENERATOR_GONE)
         return False
+    try:
+        quotas.admit_job(session, study.tenant_id, study.dataset_id)
+    except Refused:
+        return False  # asked again at the next sweep
     applications.apply(
         session,
         generator,

@@ -63,8 +63,8 @@ def create_study(
     """Measure how protection depends on epsilon, or on the share of the images that is protected.
 
     A study is made of jobs of yours, which go after whatever else you do: for each epsilon one that
-    trains a generator, and for each further share one that applies it. They are in `/v1/jobs` with
-    the study as `parent_id`.
+    trains a generator, and for each further share one that applies it, once your quotas have room.
+    They are in `/v1/jobs` with the study as `parent_id`.
     """
     row, points = service.create(caller.tenant_id, asked, settings)
     response.headers["Location"] = f"{PATH}/{row.id}"

@@ -1,17 +1,19 @@
 """Studies: what is queued, what follows, and the curve; the results of their jobs are made up."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from core import lifecycle
+from core import lifecycle, quotas
 from core.database import transaction
 from core.ids import new_id
 from core.problem import Problem
 from core.settings import Settings
-from core.tables import Generator, Job, Step
+from core.tables import Generator, Job, Step, Tenant
+from tests.locks import wait_until_blocking
 from tests.service.played import Owner, problem
 from worker.studies import advance_studies
 
@@ -156,6 +158,39 @@ def test_a_cancelled_study_begins_nothing_more(
             select(Step).join(Job, Job.id == Step.job_id).where(Job.parent_id == study["id"])
         )
         assert {step.status for step in left} == {"dropped"}
+
+
+def test_a_study_takes_no_more_places_than_its_owner_has(
+    owner: Owner, ready_dataset: dict[str, Any], servers: Settings
+) -> None:
+    with transaction() as session:
+        session.get_one(Tenant, owner.tenant_id).quotas = {quotas.JOBS: 2}
+    study = ask(owner, ready_dataset, epsilons=[0.1], fractions=[0.25, 0.5, 1.0])
+    finish(jobs_of(study)[0].id, 10.0)
+    for count in (2, 3):
+        for _ in range(2):
+            advance_studies(servers)
+            assert len(jobs_of(study)) == count
+        finish(jobs_of(study)[-1].id, 10.0)
+
+
+def test_a_generator_that_is_being_deleted_is_not_applied(
+    owner: Owner, ready_dataset: dict[str, Any], servers: Settings
+) -> None:
+    study = ask(owner, ready_dataset, epsilons=[0.1], fractions=[0.25, 0.5, 1.0])
+    [first] = jobs_of(study)
+    finish(first.id, 10.0)
+    mine = Generator.job_id == first.id
+    with ThreadPoolExecutor(1) as pool:
+        with transaction() as session:
+            session.execute(select(Generator.id).where(mine).with_for_update())
+            advancing = pool.submit(advance_studies, servers)
+            wait_until_blocking(session)
+            session.execute(delete(Generator).where(mine))
+        advancing.result(60)
+    assert [job.id for job in jobs_of(study)] == [first.id]
+    told = owner.api.get(f"/v1/studies/{study['id']}").json()
+    assert (told["status"], told["error"]["code"]) == ("failed", "generator_not_found")
 
 
 @pytest.mark.parametrize(
