@@ -2,7 +2,8 @@
 
 The answer of a POST that succeeded is kept, and sent to whoever repeats it under the same key. One
 that was refused is forgotten, so that it may be mended and tried again. If the process dies between
-the deed and the note of its answer, the key stays taken: better to ask than to do it twice.
+the deed and the note of its answer, or the database is away just then, the key stays taken: better
+to ask than to do it twice.
 
 A secret that is shown once is not kept: in a replayed answer its field is null.
 """
@@ -10,17 +11,23 @@ A secret that is shown once is not kept: in a replayed answer its field is null.
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Coroutine, Set
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from sqlalchemy import delete, update
+from sqlalchemy import ColumnElement, delete, exists, update
 from sqlalchemy.dialects.postgresql import insert
 from starlette.concurrency import run_in_threadpool
 
+from core import audit
 from core.database import transaction
-from core.tables import IdempotencyKey
+from core.ids import new_id
+from core.problem import Refused
+from core.tables import AuditEvent, IdempotencyKey
 from service.kit.auth import identify
 from service.kit.body_limit import is_form
 from service.kit.problems import Conflict, Refusal
@@ -90,9 +97,13 @@ class IdempotentRoute(APIRoute):
                 return await handler(request)
             if not _SHAPE.fullmatch(key):
                 raise key_invalid()
+            # It reads the body, and whoever sends that slowly could outlast the revocation of its
+            # key: only then is the caller looked at.
+            fingerprint = await _fingerprint(request)
             # Before any answer is given again: it is only for who may ask.
             caller = await run_in_threadpool(identify, request)
-            return await _once(request, handler, caller.tenant_id, key, self.shown_once)
+            taken = Taken(caller.tenant_id, key, fingerprint)
+            return await _once(request, handler, taken, self.shown_once)
 
         return once
 
@@ -103,22 +114,34 @@ class SecretRoute(IdempotentRoute):
     shown_once = frozenset({"secret"})
 
 
-async def _once(
-    request: Request, handler: Handler, tenant_id: str, key: str, shown_once: Set[str]
-) -> Response:
-    fingerprint = await _fingerprint(request)
-    known = await run_in_threadpool(_take, tenant_id, key, fingerprint)
+@dataclass(frozen=True)
+class Taken:
+    """A key that stands for a request."""
+
+    tenant_id: str
+    key: str
+    fingerprint: str
+
+
+async def _once(request: Request, handler: Handler, taken: Taken, shown_once: Set[str]) -> Response:
+    known = await run_in_threadpool(_take, taken)
     if known is not None:
-        return _replay(known, fingerprint)
+        return _replay(known, taken.fingerprint)
+    # Ids of one process sort by time, to the millisecond.
+    before = new_id(audit.PREFIX, time.time_ns() // 1_000_000 - 1)
     try:
         response = await handler(request)
+    except (Refused, BotoCoreError, ClientError):
+        await run_in_threadpool(_forget, taken)
+        raise
     except BaseException:
-        await run_in_threadpool(_forget, tenant_id, key)
+        # Perhaps after the deed: the answer to its commit was lost, or the server told to stop.
+        await run_in_threadpool(_forget_undone, taken, request.state.request_id, before)
         raise
     if 200 <= response.status_code < 300 and _is_kept(response):
-        await run_in_threadpool(_keep, tenant_id, key, response, shown_once)
+        await run_in_threadpool(_keep, taken, response, shown_once)
     else:
-        await run_in_threadpool(_forget, tenant_id, key)
+        await run_in_threadpool(_forget, taken)
     return response
 
 
@@ -137,18 +160,18 @@ async def _fingerprint(request: Request) -> str:
     return hashlib.sha256(address.encode() + body).hexdigest()
 
 
-def _take(tenant_id: str, key: str, fingerprint: str) -> IdempotencyKey | None:
+def _take(taken: Taken) -> IdempotencyKey | None:
     """Take a key that nobody has, or return what is known of it."""
     while True:
         with transaction() as session:
-            taken = session.execute(
+            is_ours = session.execute(
                 insert(IdempotencyKey)
-                .values(tenant_id=tenant_id, key=key, fingerprint=fingerprint)
+                .values(**asdict(taken))
                 .on_conflict_do_nothing()
                 .returning(IdempotencyKey.key)
             ).one_or_none()
-            known = None if taken else session.get(IdempotencyKey, (tenant_id, key))
-        if taken or known:
+            known = None if is_ours else session.get(IdempotencyKey, (taken.tenant_id, taken.key))
+        if is_ours or known:
             return known
         # Its request was refused and the key forgotten between the two looks: it is free again.
 
@@ -161,7 +184,7 @@ def _replay(known: IdempotencyKey, fingerprint: str) -> Response:
     return Response(known.body, known.status, {**(known.headers or {}), REPLAYED: "true"})
 
 
-def _keep(tenant_id: str, key: str, response: Response, shown_once: Set[str]) -> None:
+def _keep(taken: Taken, response: Response, shown_once: Set[str]) -> None:
     body = bytes(response.body)
     if shown_once:
         told: dict[str, Any] = json.loads(body)
@@ -170,15 +193,25 @@ def _keep(tenant_id: str, key: str, response: Response, shown_once: Set[str]) ->
     with transaction() as session:
         session.execute(
             update(IdempotencyKey)
-            .where(IdempotencyKey.tenant_id == tenant_id, IdempotencyKey.key == key)
+            .where(*_is(taken))
             .values(status=response.status_code, headers=headers, body=body)
         )
 
 
-def _forget(tenant_id: str, key: str) -> None:
+def _forget(taken: Taken, *unless: ColumnElement[bool]) -> None:
     with transaction() as session:
-        session.execute(
-            delete(IdempotencyKey).where(
-                IdempotencyKey.tenant_id == tenant_id, IdempotencyKey.key == key
-            )
-        )
+        session.execute(delete(IdempotencyKey).where(*_is(taken), *unless))
+
+
+def _forget_undone(taken: Taken, request_id: str, before: str) -> None:
+    """Forget a request that failed, unless it has done something: that is in the audit log."""
+    done = exists().where(
+        AuditEvent.tenant_id == taken.tenant_id,
+        AuditEvent.id > before,
+        AuditEvent.request_id == request_id,
+    )
+    _forget(taken, ~done)
+
+
+def _is(taken: Taken) -> tuple[ColumnElement[bool], ...]:
+    return IdempotencyKey.tenant_id == taken.tenant_id, IdempotencyKey.key == taken.key

@@ -1,5 +1,6 @@
 """POSTs that are sent again."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,12 +8,14 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import update
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
 
+from core import doorbell, lifecycle
 from core.database import transaction
 from core.ids import new_id
 from core.settings import get_settings
-from core.tables import IdempotencyKey
+from core.tables import ApiKey, IdempotencyKey
 from tests.service.played import Owner, PlayedWorker, problem
 from worker.retention import expire_answers
 
@@ -69,6 +72,71 @@ def test_a_request_that_is_under_way_is_not_done_twice(
     problem(again, 409, "idempotency_key_in_progress", "Idempotency-Key")
     assert again.headers["retry-after"]
     assert len(owner.api.get("/v1/jobs").json()["data"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "then"), [(doorbell, "ring", 409), (lifecycle, "record", 202)]
+)
+def test_what_was_done_is_not_done_again_though_the_database_went_away(
+    owner: Owner,
+    ready_dataset: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    where: Any,
+    name: str,
+    then: int,
+) -> None:
+    """After the commit the key stays taken; before, the same request may be sent again."""
+
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("", None, ConnectionError())
+
+    monkeypatch.setattr(where, name, away)
+    failed = owner.api.post("/v1/jobs", json=asked(ready_dataset), headers=named("a"))
+    problem(failed, 503, "database_unavailable")
+    monkeypatch.undo()
+    again = owner.api.post("/v1/jobs", json=asked(ready_dataset), headers=named("a"))
+    assert again.status_code == then, again.text
+    assert len(owner.api.get("/v1/jobs").json()["data"]) == 1
+
+
+def test_a_key_that_is_revoked_while_the_body_comes_opens_nothing(
+    app: FastAPI, owner: Owner
+) -> None:
+    """However slowly somebody sends it who has stolen the key."""
+    mine = ApiKey.tenant_id == owner.tenant_id
+    told: dict[str, Any] = {}
+
+    async def receive() -> dict[str, Any]:
+        if "begun" not in told:
+            told["begun"] = True
+            return {"type": "http.request", "body": b'{"name": ', "more_body": True}
+        with transaction() as session:
+            session.execute(update(ApiKey).where(mine).values(revoked_at=func.now()))
+        return {"type": "http.request", "body": b'"mine"}', "more_body": False}
+
+    async def send(message: Any) -> None:
+        told.setdefault("status", message.get("status"))
+
+    headers = {
+        "authorization": f"Bearer {owner.key}",
+        "content-type": "application/json",
+        "idempotency-key": "a",
+    }
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/v1/api_keys",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "server": ("api", 80),
+        "client": ("outside", 1),
+        "scheme": "http",
+    }
+    asyncio.run(app(scope, receive, send))
+    assert told["status"] == 401
+    with transaction() as session:
+        assert len(session.scalars(select(ApiKey.id).where(mine)).all()) == 1
 
 
 def test_keys_of_others_are_others(new_owner: Callable[[], Owner], worker: PlayedWorker) -> None:
