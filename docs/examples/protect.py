@@ -20,13 +20,13 @@ Path(out).mkdir(parents=True, exist_ok=True)
 
 with Unlearnable() as client:
     dataset = client.datasets.upload(images)
-    plain = {"countermeasures": []}  # they are tried below
-    job = client.jobs.create(dataset.id, epsilon=epsilon, budget_seconds=3, evaluation=plain)
+    job = client.jobs.create(dataset.id, epsilon=epsilon)
     client.jobs.wait(job.id, on_progress=show)
     for artifact in client.artifacts.list(job.id, kind="protected_dataset"):
         print(client.artifacts.download(artifact, out))
+    print(client.jobs.evaluation(job.id).verdict.summary)
 
-    # What a learner gets who trains on JPEG copies of the protected images.
+    # And if a learner compresses harder than the job has tried, and uses another network?
     asked = client.evaluations.create(
         dataset.id, job_id=job.id, victims=["small-strided"], countermeasures=["jpeg-10"]
     )

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Upload, protect, wait, download, evaluate, with curl and jq:
+# Upload, protect, wait, download, evaluate (as the job does by itself, and more), with curl and jq:
 #
 #     UNLEARNABLE_URL=... UNLEARNABLE_API_KEY=... sh protect.sh photos.zip 8/255 protected
 set -eu
@@ -26,13 +26,13 @@ wait_for() { # path: asks until the status is final
 
 dataset=$(call /v1/datasets --form "file=@$images" | jq -er .id)
 wait_for "/v1/datasets/$dataset"
-job=$(post /v1/jobs "$(jq -n --arg d "$dataset" --arg e "$epsilon" \
-    '{dataset_id: $d, epsilon: $e, budget_seconds: 3, evaluation: {countermeasures: []}}')" | jq -er .id)
+job=$(post /v1/jobs "$(jq -n --arg d "$dataset" --arg e "$epsilon" '{dataset_id: $d, epsilon: $e}')" | jq -er .id)
 wait_for "/v1/jobs/$job"
 file=$(call "/v1/jobs/$job/artifacts?kind=protected_dataset" | jq '.data[0]')
 mkdir -p "$out" && cd "$out"
 curl --silent --show-error --fail --output "$(echo "$file" | jq -r .name)" "$(echo "$file" | jq -r .url)"
 echo "$file" | jq -r '"\(.sha256)  \(.name)"' | sha256sum --check
+call "/v1/jobs/$job/evaluation" | jq -r .verdict.summary
 evaluation=$(post /v1/evaluations "$(jq -n --arg d "$dataset" --arg j "$job" '{clean_dataset_id: $d,
     job_id: $j, victims: ["small-strided"], countermeasures: ["jpeg-10"]}')" | jq -er .id)
 wait_for "/v1/evaluations/$evaluation"

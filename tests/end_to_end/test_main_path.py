@@ -78,8 +78,11 @@ def test_image_folder(owner: Owner, folder_zip: Callable[..., Path]) -> None:
     assert decode(files["preview.png"]).shape[2] == 3
 
 
-def test_npz(owner: Owner, digits: Arrays, digits_npz: Json) -> None:
-    job, _ = owner.finish(owner.start(digits_npz, epsilon=0.3, budget_seconds=3)["id"])
+def test_npz_and_the_same_bytes_from_a_set_number_of_steps(
+    owner: Owner, digits: Arrays, digits_npz: Json
+) -> None:
+    asked = {"epsilon": 0.3, "training_steps": 20, "seed": 3}
+    job, _ = owner.finish(owner.start(digits_npz, **asked)["id"])
     assert job["status"] == "succeeded", job["error"]
     files = owner.download(job["id"])
     with np.load(io.BytesIO(files["protected.npz"]), allow_pickle=False) as after:
@@ -93,41 +96,8 @@ def test_npz(owner: Owner, digits: Arrays, digits_npz: Json) -> None:
     assert {row["countermeasure"] for row in tried["rows"]} >= {"jpeg-50", "class-mean-subtraction"}
     assert [one["countermeasure"] for one in tried["skipped"]] == ["grayscale"]
 
-
-def test_a_set_number_of_steps_gives_the_same_bytes(owner: Owner, digits_npz: Json) -> None:
-    asked = {
-        "epsilon": 0.3,
-        "training_steps": 20,
-        "seed": 3,
-        "evaluation": {
-            "victims": [{"victim": "small-strided", "epochs": 1}],
-            "countermeasures": [],
-        },
-    }
-    digests = []
-    for _ in range(2):
-        job, _ = owner.finish(owner.start(digits_npz, **asked)["id"])
-        assert job["status"] == "succeeded", job["error"]
-        listed = owner.http.get(f"/v1/jobs/{job['id']}/artifacts?kind=protected_dataset").json()
-        digests.append(listed["data"][0]["sha256"])
-    assert digests[0] == digests[1]
-
-
-def test_a_folder_without_a_split_is_protected_whole(
-    owner: Owner, folder_zip: Callable[..., Path]
-) -> None:
-    path = folder_zip(split=False)
-    dataset = owner.upload(path)
-    assert dataset["test_split"] == "cut"
-    asked = {"epsilon": "16/255", "budget_seconds": 2, "evaluation": {"countermeasures": []}}
-    job, _ = owner.finish(owner.start(dataset, **asked)["id"])
-    assert job["status"] == "succeeded", job["error"]
-    published = owner.download(job["id"])["protected.zip"]
-    with zipfile.ZipFile(path) as before, zipfile.ZipFile(io.BytesIO(published)) as after:
-        assert after.namelist() == before.namelist()
-        changes = [
-            np.abs(decode(before.read(name)) - decode(after.read(name))).max()
-            for name in before.namelist()
-        ]
-    assert min(changes) > 0
-    assert max(changes) <= 16
+    # What is measured afterwards has no part in the bytes.
+    quick = {"victims": [{"victim": "small-strided", "epochs": 1}], "countermeasures": []}
+    again, _ = owner.finish(owner.start(digits_npz, **asked, evaluation=quick)["id"])
+    assert again["status"] == "succeeded", again["error"]
+    assert owner.download(again["id"])["protected.npz"] == files["protected.npz"]
