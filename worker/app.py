@@ -57,3 +57,8 @@ def _end_with_parent(**_: Any) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
+
+
+def warm_up(**_: Any) -> None:
+    """Import torch while nobody waits for it, not when the first step does."""
+    _launcher.warm_up()

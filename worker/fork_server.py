@@ -10,7 +10,7 @@ thread and never computes: it knows neither a pool of threads nor a GPU that a f
 The supervisor, at the other end of the socket, sends `STEP_ID LEASE_TOKEN` with the standard input
 and error of the attempt. It is told the attempt's process id and then its exit status, and answers
 once it has killed what the attempt left: until then its number is not given to others. It is told
-when nothing is left.
+when nothing is left. SIGIO ends this process once the supervisor is gone, also while it imports.
 """
 
 import gc
@@ -20,8 +20,6 @@ import socket
 import sys
 import threading
 from typing import NoReturn
-
-import torch
 
 from core import logs
 from core.settings import get_settings
@@ -82,6 +80,8 @@ def main() -> None:
     logs.configure("step", get_settings())
     for kind in flow.KINDS - {flow.INGEST}:
         attempt.step_function(kind)
+    import torch  # not above: SIGTERM is blocked during the seconds that this takes
+
     if threading.active_count() > 1 or torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         raise RuntimeError("an import has started a thread, or the GPU: no fork would have it")
     gc.collect()

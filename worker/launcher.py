@@ -1,6 +1,7 @@
 """Starting a step in a process of its own, and hearing how that ends."""
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -26,44 +27,65 @@ TUNING = {
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
-class Launcher:
-    """Starts attempts, one at a time, by a fork server that comes with the first of them.
+class ForkServer:
+    """A running `worker.fork_server`.
 
-    A fork server that has died is replaced at the next start.
+    Attributes:
+        process: it; it imports for seconds before it serves.
+        control: our end of the socket between us.
+        lifeline: its standard input ends when this is closed, and that ends it.
     """
 
     def __init__(self) -> None:
-        self._server: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # The kernel sends SIGIO when this process dies: an import reads nothing for seconds, and
+        # there may be no thread beside it that would.
+        stdin, self.lifeline = os.pipe()
+        fcntl.fcntl(stdin, fcntl.F_SETFL, os.O_ASYNC)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "worker.fork_server", str(theirs.fileno())],
+                stdin=stdin,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                env={**TUNING, **os.environ, **ONE_THREAD},
+            )
+        fcntl.fcntl(stdin, fcntl.F_SETOWN, self.process.pid)
+        os.close(stdin)
+
+    def close(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait()
+        self.control.close()
+        os.close(self.lifeline)
+
+
+class Launcher:
+    """Starts attempts, one at a time, by a fork server.
+
+    It is started by `warm_up` or with the first attempt, and again at the next if it has died.
+    """
+
+    def __init__(self) -> None:
+        self._server: ForkServer | None = None
+
+    def warm_up(self) -> ForkServer:
+        """Have a fork server, which begins to import what attempts need."""
+        if self._server is None or self._server.process.poll() is not None:
+            self.close()
+            self._server = ForkServer()
+        return self._server
 
     def start(self, claim: steps.Claim) -> "Attempt":
         """Run an attempt at a claimed step in a new process."""
-        if self._server is None or self._control is None or self._server.poll() is not None:
-            self.close()
-            self._server, self._control = _start_server()
-        return Attempt(self._server, self._control, claim)
+        return Attempt(self.warm_up(), claim)
 
     def close(self) -> None:
         """End the fork server, if there is one."""
-        if self._control is not None:
-            self._control.close()
         if self._server is not None:
-            self._server.kill()
-            self._server.wait()
-        self._server = self._control = None
-
-
-def _start_server() -> tuple[subprocess.Popen[bytes], socket.socket]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "worker.fork_server", str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-            env={**TUNING, **os.environ, **ONE_THREAD},
-        )
-    return server, ours
+            self._server.close()
+            self._server = None
 
 
 class Attempt:
@@ -75,12 +97,10 @@ class Attempt:
         returncode: how it ended, as `subprocess` tells it (a signal is negative); None until then.
     """
 
-    def __init__(
-        self, server: subprocess.Popen[bytes], control: socket.socket, claim: steps.Claim
-    ) -> None:
+    def __init__(self, server: ForkServer, claim: steps.Claim) -> None:
         self.returncode: int | None = None
-        self._server = server
-        self._control = control
+        self._server = server.process
+        self._control = server.control
         self.pid: int | None = None
         self._released = False
         # Its standard input ends when this process does, which is how it knows.
@@ -89,7 +109,7 @@ class Attempt:
         self.stderr: IO[str] = os.fdopen(stderr, encoding="utf-8", errors="replace")
         with contextlib.suppress(OSError):  # a server that has died is noticed below
             request = f"{claim.step_id} {claim.token}".encode()
-            socket.send_fds(control, [request], [stdin, its_stderr])
+            socket.send_fds(self._control, [request], [stdin, its_stderr])
         os.close(stdin)
         os.close(its_stderr)
 

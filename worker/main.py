@@ -3,11 +3,13 @@
 import argparse
 import os
 
+from celery.signals import worker_process_init
+
 from core import logs
-from core.doorbell import POOLS, ring
+from core.doorbell import COMPUTE, POOLS, ring
 from core.settings import get_settings
 from worker import heartbeat
-from worker.app import app, drain_file
+from worker.app import app, drain_file, warm_up
 
 
 def main() -> None:
@@ -17,6 +19,8 @@ def main() -> None:
     logs.configure(pool, get_settings())
     drain_file(os.getpid()).unlink(missing_ok=True)
     heartbeat.begin(pool)
+    if pool == COMPUTE:  # the other may never need torch
+        worker_process_init.connect(warm_up)
     ring(pool)  # steps may have been waiting since before this worker came
     try:
         app.worker_main(

@@ -2,7 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,7 +19,7 @@ from core.settings import Settings
 from tests.rows import add_dataset
 from worker import flow
 from worker.attempt import process_name
-from worker.launcher import Attempt, Launcher
+from worker.launcher import Attempt, ForkServer, Launcher
 
 PATIENCE_SECONDS = 120.0
 
@@ -116,3 +120,36 @@ def test_an_attempt_that_has_not_begun_can_be_stopped(
     assert attempt.wait(PATIENCE_SECONDS) == -signal.SIGKILL
     attempt.kill()
     attempt.close()
+
+
+def await_import(server: psutil.Process) -> None:
+    """Return once a fork server has begun to import torch."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not any("libtorch" in mapped.path for mapped in server.memory_maps()):
+        assert time.monotonic() < deadline, "it does not import torch"
+        time.sleep(0.01)
+
+
+def test_a_fork_server_that_imports_ends_with_its_supervisor(servers: Settings) -> None:
+    server = ForkServer()
+    await_import(psutil.Process(server.process.pid))
+    os.close(server.lifeline)
+    assert server.process.wait(PATIENCE_SECONDS) == -signal.SIGIO
+    server.control.close()
+
+
+def test_a_compute_worker_imports_before_its_first_step(servers: Settings, tmp_path: Path) -> None:
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "worker.main", "compute"],
+        env=os.environ | {"UNLEARNABLE_SCRATCH_DIR": str(tmp_path)},
+    )
+    try:
+        while len(processes := psutil.Process(worker.pid).children(recursive=True)) < 2:
+            assert worker.poll() is None
+            time.sleep(0.05)
+        await_import(processes[1])
+    finally:
+        worker.kill()
+        worker.wait()
+    _, left = psutil.wait_procs(processes, PATIENCE_SECONDS)
+    assert left == []
