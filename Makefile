@@ -32,8 +32,10 @@ up: $(READY) ## Run the whole stack on this machine (Ctrl-C stops it)
 demo: $(READY) ## Protect real images through the API and prove the effect, in minutes
 	@$(BIN)/unlearnable demo
 
-test: $(READY) ## Run all tests on real servers
-	@$(BIN)/python -m pytest
+# Two at a time, since much of a test is waiting; one thread each, or the threads of both processes spin
+# for the same cores. Which tests stay together, and which begin: tests/conftest.py.
+test: $(READY) ## Run all tests on real servers, two at a time
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n 2
 
 lint: $(READY) ## Check style, types and floors
 	@$(BIN)/ruff check .

@@ -39,7 +39,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 docker compose version >/dev/null || { echo "Compose v2 is needed: docker compose" >&2; exit 2; }
-"$python" -c "import numpy, pytest" || { echo "$python lacks the dev extra; see --help" >&2; exit 2; }
+"$python" -c "import numpy, pytest, xdist" || { echo "$python lacks the dev extra; see --help" >&2; exit 2; }
 
 work=$(mktemp -d)
 log=$work/log
