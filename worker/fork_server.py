@@ -81,6 +81,7 @@ def main() -> None:
     for kind in flow.KINDS - {flow.INGEST}:
         attempt.step_function(kind)
     import torch  # not above: SIGTERM is blocked during the seconds that this takes
+    import torch._dynamo  # which an optimizer imports at its first use, and so would every training
 
     if threading.active_count() > 1 or torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         raise RuntimeError("an import has started a thread, or the GPU: no fork would have it")

@@ -122,32 +122,30 @@ def test_an_attempt_that_has_not_begun_can_be_stopped(
     attempt.close()
 
 
-def await_import(server: psutil.Process) -> None:
-    """Return once a fork server has begun to import torch."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not any("libtorch" in mapped.path for mapped in server.memory_maps()):
-        assert time.monotonic() < deadline, "it does not import torch"
-        time.sleep(0.01)
-
-
 def test_a_fork_server_that_imports_ends_with_its_supervisor(servers: Settings) -> None:
     server = ForkServer()
-    await_import(psutil.Process(server.process.pid))
+    maps = psutil.Process(server.process.pid).memory_maps
+    while not any("libtorch" in mapped.path for mapped in maps()):
+        assert server.process.poll() is None
+        time.sleep(0.01)
     os.close(server.lifeline)
     assert server.process.wait(PATIENCE_SECONDS) == -signal.SIGIO
     server.control.close()
 
 
-def test_a_compute_worker_imports_before_its_first_step(servers: Settings, tmp_path: Path) -> None:
+def test_a_compute_worker_has_a_fork_server_before_its_first_step(
+    servers: Settings, tmp_path: Path
+) -> None:
     worker = subprocess.Popen(
         [sys.executable, "-m", "worker.main", "compute"],
         env=os.environ | {"UNLEARNABLE_SCRATCH_DIR": str(tmp_path)},
     )
+    processes: list[psutil.Process] = []
     try:
-        while len(processes := psutil.Process(worker.pid).children(recursive=True)) < 2:
+        while not any("worker.fork_server" in one.cmdline() for one in processes):
             assert worker.poll() is None
             time.sleep(0.05)
-        await_import(processes[1])
+            processes = psutil.Process(worker.pid).children(recursive=True)
     finally:
         worker.kill()
         worker.wait()
