@@ -1,6 +1,7 @@
 """The released OpenAPI document, `docs/openapi.json`, and what holds the API to it.
 
-    python -m service.released            what would break a script that was written for it
+    python -m service.released            what would break a script that was written for it, and
+                                          whether it is the document of the code as it is
     python -m service.released --write    release the API as it is now
 
 A later release within /v1 must do everything that the last one did: the second command refuses as
@@ -8,6 +9,7 @@ well. Whoever has to break it begins /v2.
 """
 
 import argparse
+import difflib
 import json
 import sys
 from pathlib import Path
@@ -50,6 +52,17 @@ def _light(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def stale_lines() -> list[str]:
+    """Where the released document is not that of the code as it is, as `diff` tells it."""
+    old, new = PATH.read_text(encoding="utf-8"), _text()
+    return list(difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm=""))
+
+
+def _text() -> str:
+    text = json.dumps(_light(current()), indent=1, ensure_ascii=False, sort_keys=True)
+    return f"{text}\n"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m service.released", description="Hold the API to its released document."
@@ -63,8 +76,10 @@ def main() -> int:
         sys.stderr.write(f"{len(found)} broken promise(s) of {PATH.name}; /v1 only grows.\n")
         return 1
     if write:
-        text = json.dumps(_light(current()), indent=1, ensure_ascii=False, sort_keys=True)
-        PATH.write_text(f"{text}\n", encoding="utf-8")
+        PATH.write_text(_text(), encoding="utf-8")
+    elif lines := stale_lines():
+        sys.stderr.write("\n".join([*lines, f"{PATH.name} is stale: run `make openapi`.\n"]))
+        return 1
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.kit.compatibility import breaks
-from service.released import current, released
+from service.released import current, released, stale_lines
 
 Document = dict[str, Any]
 
@@ -19,6 +19,11 @@ def test_nothing_that_was_released_is_gone() -> None:
         + "\n".join(found)
         + "\n/v1 only grows. What is new is released with `make openapi`."
     )
+
+
+def test_what_was_released_is_what_the_code_does() -> None:
+    lines = stale_lines()
+    assert not lines, "docs/openapi.json is stale, run `make openapi`:\n" + "\n".join(lines[:40])
 
 
 WISH = {
