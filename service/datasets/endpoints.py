@@ -276,17 +276,16 @@ def change_dataset(
     response_class=Response,
     summary="Delete a dataset",
     responses={
-        **success(204, "The dataset and its bytes are gone.", None),
+        **success(204, "The dataset is gone, its bytes too or as soon as the store answers.", None),
         **failures(
             problems.dataset_not_found(),
             problems.dataset_validating(),
             problems.dataset_in_use(),
-            STORE_UNAVAILABLE,
         ),
     },
 )
 def delete_dataset(dataset_id: str, caller: CallerDep, store: StoreDep) -> None:
-    """Delete a dataset: first its bytes, then the dataset. What its jobs made stays.
+    """Delete a dataset and its bytes. What its jobs made stays.
 
     To erase that too, with a receipt: `POST /v1/datasets/{dataset_id}/erase`.
     """

@@ -1,9 +1,11 @@
 """What becomes of a dataset between its upload and its deletion."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
+from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -183,7 +185,7 @@ def change(tenant_id: str, dataset_id: str, asked: DatasetChange) -> Dataset:
 
 
 def delete(tenant_id: str, dataset_id: str, store: ObjectStore) -> None:
-    """Delete a dataset's bytes, then the dataset: whoever reads 204 knows that the bytes are gone.
+    """Delete a dataset, then its bytes.
 
     Raises:
         Refused: `dataset_not_found`, `dataset_validating` or `dataset_in_use`.
@@ -197,6 +199,9 @@ def delete(tenant_id: str, dataset_id: str, store: ObjectStore) -> None:
             raise problems.dataset_validating()
         if repository.in_use(dataset_id):
             raise problems.dataset_in_use()
-        store.delete_prefix(dataset_prefix(tenant_id, dataset_id))
         lifecycle.change_dataset(session, dataset, lifecycle.DELETED)
         audit.note(session, tenant_id, "dataset.deleted", dataset.id)
+    # Not before: a commit that fails would leave a dataset without its bytes. If the store is
+    # away, the sweeper deletes.
+    with contextlib.suppress(BotoCoreError, ClientError):
+        store.delete_prefix(dataset_prefix(tenant_id, dataset_id))

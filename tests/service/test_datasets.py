@@ -7,14 +7,19 @@ from typing import Any
 import pytest
 from httpx2 import Response
 from sqlalchemy import select
+from starlette.testclient import TestClient
 
 from core import lifecycle
 from core.database import transaction
 from core.doorbell import INGEST
 from core.object_store import ObjectStore, dataset_prefix, tenant_prefix
 from core.problem import Problem
+from core.settings import Settings
 from core.tables import Dataset, Event, Step
+from service.app import create_app
+from tests.locks import right_after
 from tests.service.played import SUMMARY, Owner, PlayedWorker, problem
+from worker.purge import purge_datasets
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -146,6 +151,34 @@ def test_a_deleted_dataset_is_gone_with_its_bytes(
     problem(owner.api.get(address), 404, "dataset_not_found")
     problem(owner.api.delete(address), 404, "dataset_not_found")
     assert owner.api.get("/v1/datasets").json()["data"] == []
+
+
+def test_a_deletion_that_is_not_written_down_has_deleted_nothing(
+    owner: Owner, ready_dataset: dict[str, Any], store: ObjectStore
+) -> None:
+    def fail() -> None:
+        raise RuntimeError
+
+    before = list(store.keys(tenant_prefix(owner.tenant_id)))
+    address = f"/v1/datasets/{ready_dataset['id']}"
+    with right_after("UPDATE datasets", ready_dataset["id"], fail):
+        problem(owner.api.delete(address), 500, "internal_error")
+    assert owner.api.get(address).json()["status"] == "ready"
+    assert list(store.keys(tenant_prefix(owner.tenant_id))) == before != []
+
+
+def test_a_deletion_while_the_store_is_away_is_the_sweepers_to_finish(
+    servers: Settings, owner: Owner, ready_dataset: dict[str, Any], store: ObjectStore
+) -> None:
+    app = create_app(servers.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:1"}))
+    api = TestClient(app, headers={"Authorization": f"Bearer {owner.key}"})
+    address = f"/v1/datasets/{ready_dataset['id']}"
+    assert api.delete(address).status_code == 204
+    problem(owner.api.get(address), 404, "dataset_not_found")
+    assert list(store.keys(tenant_prefix(owner.tenant_id)))
+    for _ in range(20):  # a hundred at a time, and other tests leave some
+        purge_datasets(servers.model_copy(update={"lease_seconds": 0.0}))
+    assert list(store.keys(tenant_prefix(owner.tenant_id))) == []
 
 
 def test_a_dataset_in_use_stays(owner: Owner, job: dict[str, Any]) -> None:
