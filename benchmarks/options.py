@@ -16,11 +16,13 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help=".npz or image-folder archive")
 
 
-def add_plan(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def add_plan(
+    parser: argparse.ArgumentParser, *, required: bool = True, recipe: str = "auto"
+) -> None:
     """--epsilon, --budget, --recipe, --label-map, --conditioning, --seed: the generator."""
     parser.add_argument("--epsilon", type=Fraction, required=required, help='a number, or "8/255"')
     parser.add_argument("--budget", type=float, required=required, help="seconds of training")
-    parser.add_argument("--recipe", default="auto", help="name of an engine recipe")
+    parser.add_argument("--recipe", default=recipe, help=f"name of an engine recipe ({recipe})")
     parser.add_argument("--label-map", choices=["none", "shift"], default="none")
     parser.add_argument(
         "--conditioning", choices=["label", "none"], help="g(x, y) or g(x); the recipe's if not"

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks.time_to_protection", description=__doc__.split("\n", 1)[0]
     )
     add_data(parser)
-    add_plan(parser)
+    add_plan(parser, recipe="fast")  # which is about this learner: one who just trains
     add_victims(parser)
     parser.add_argument(
         "--seeds", type=int, default=1, help="trainings of generators, from --seed on (1)"

@@ -178,9 +178,10 @@ class JobOptions(_Wish):
     )
     recipe: Recipe = Field(
         default="auto",
-        description="How the generator is trained. `auto` fits itself to the data. The paper's "
-        "decide everything but the length: for the paper's own, give `training_steps` worth 500 "
-        "passes over the images.",
+        description="How the generator is trained. `fast` leaves least to a learner who just "
+        "trains, `robust` least to one who tries counter-measures; `auto` is `robust` for small "
+        "gray images and `fast` for others. The paper's decide everything but the length: "
+        "for the paper's own, give `training_steps` worth 500 passes over the images.",
     )
     training_steps: Annotated[int, Field(strict=True, ge=1), WHOLE] | None = Field(
         default=None,

@@ -84,6 +84,7 @@ class TrainingPlan:
         seed: decides the split, the mini-batches, every initial weight.
         budget_seconds: wall-clock aim of the whole training. See `engine.train_generator`.
         steps: number of training steps; None derives it from the budget and the measured speed.
+        most_steps: as many at most, however large the budget; None has no such bound.
         generator: name in `engine.generators.GENERATORS`.
         conditioning: "none" is the paper's g(x); "label" is g(x, y), for owners who have labels.
         patterns: what a label-conditioned generator's pattern of class y starts from, in multiples
@@ -129,6 +130,7 @@ class TrainingPlan:
     seed: int = 0
     budget_seconds: float = 120.0
     steps: int | None = None
+    most_steps: int | None = None
     generator: str = "encoder-decoder"
     conditioning: Conditioning = "label"
     patterns: float = 0.0
@@ -166,6 +168,8 @@ class TrainingPlan:
             raise PlanError(f"budget_seconds must be above 0, not {self.budget_seconds!r}")
         if self.steps is not None and self.steps < 1:
             raise PlanError(f"steps must be at least 1, not {self.steps!r}")
+        if self.most_steps is not None and self.most_steps < 1:
+            raise PlanError(f"most_steps must be at least 1, not {self.most_steps!r}")
         if not 0.0 <= self.warm_fraction <= 1.0:
             raise PlanError(f"warm_fraction must be in [0, 1], not {self.warm_fraction!r}")
         if not self.victims or self.population < 1:

@@ -183,12 +183,13 @@ class _Run:
             step=bilevel if not warm else _mixed(warm, bilevel, plan.warm_fraction),
             selection=10 * (time.monotonic() - before),
         )
-        return steps_within(
+        steps = steps_within(
             plan.budget_seconds - self._seconds(),
             pace,
             plan.selections,
             plan.surrogate_steps if plan.warm_start == "surrogates" else 0,
         )
+        return min(steps, plan.most_steps or steps)
 
     def _pace_of(
         self, trial: TrainingState, run: Callable[[Callable[[StepFigures], None]], None]

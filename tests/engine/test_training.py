@@ -210,6 +210,7 @@ def test_data_that_cannot_be_trained_on_is_refused(images, labels, classes, mess
         {"label_map": (0, 1, 2)},
         {"budget_seconds": 0.0},
         {"steps": 0},
+        {"most_steps": 0},
         {"batch_size": 0},
         {"held_out": 1.0},
         {"warm_fraction": 1.5},
@@ -299,6 +300,23 @@ def test_fast_starts_from_textures_where_they_serve(asked, textures):
     assert bool(colour.textures) == textures
     gray = recipe("fast", shape=(28, 28, 1), n_train=900, num_classes=3, epsilon=0.3, **asked)
     assert not gray.textures
+    robust = recipe("robust", shape=(28, 28, 1), n_train=900, num_classes=3, epsilon=0.3, **asked)
+    assert bool(robust.textures) == textures
+    assert bool(robust.most_steps) == textures
+
+
+def test_the_default_is_what_holds_best_for_the_shape():
+    def chosen(name, *shape):
+        return recipe(name, shape=shape, n_train=900, num_classes=3, epsilon=0.3)
+
+    assert chosen("auto", 28, 28, 1) == chosen("robust", 28, 28, 1) != chosen("fast", 28, 28, 1)
+    assert chosen("auto", 32, 32, 3) == chosen("fast", 32, 32, 3) != chosen("robust", 32, 32, 3)
+
+
+def test_no_more_steps_than_the_plan_has_use_for():
+    images, labels = digits()
+    plan = replace(PLAN, steps=None, budget_seconds=60.0, most_steps=3)
+    assert train_generator(images, labels, 3, plan).summary.steps == 3
 
 
 def test_surrogates_are_those_of_the_trial_however_they_came_to_be():
