@@ -94,7 +94,7 @@ def paper_imagenet(data: Data) -> TrainingPlan:
 
 
 def auto(data: Data) -> TrainingPlan:
-    """Ours, the default: `robust` on small gray images, where it holds against everybody, else `fast`.
+    """Ours, the default: `robust` for small gray images, for it costs little there, else `fast`.
 
     What survives compression on colour images costs more protection against a plain learner than a
     default should.
