@@ -4,6 +4,7 @@ With `E2E_API_URL` and `E2E_API_KEY` in the environment the owner uses a stack t
 such as the composed one (docker/verify.sh); what looks behind the API needs our own.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,13 +23,14 @@ from tests.end_to_end.owner import SAMPLE, Arrays, Owner, save_folder, save_npz
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[StackInfo]:
-    with pytest.MonkeyPatch.context() as environment:
-        # The README's journeys name no budget, and their sample is small here.
-        environment.setenv("UNLEARNABLE_DEFAULT_BUDGET_SECONDS", "3")
-        # Owners' servers are on this machine here.
-        environment.setenv("UNLEARNABLE_WEBHOOK_PRIVATE_NETWORKS", "127.0.0.0/8")
-        with running_stack() as info:
-            yield info
+    with contextlib.ExitStack() as running:
+        with pytest.MonkeyPatch.context() as environment:  # of its processes, not of later tests
+            # The README's journeys name no budget, and their sample is small here.
+            environment.setenv("UNLEARNABLE_DEFAULT_BUDGET_SECONDS", "3")
+            # Owners' servers are on this machine here.
+            environment.setenv("UNLEARNABLE_WEBHOOK_PRIVATE_NETWORKS", "127.0.0.0/8")
+            info = running.enter_context(running_stack())
+        yield info
 
 
 @pytest.fixture(scope="session")

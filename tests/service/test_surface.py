@@ -86,17 +86,30 @@ def test_every_answer_is_kept_out_of_caches_and_frames(owner: Owner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "status", "code"),
+    ("path", "call", "error", "status", "code"),
     [
-        ("get", RuntimeError("secret"), 500, "internal_error"),
-        ("get", OperationalError("secret", {}, Exception("secret")), 503, "database_unavailable"),
-        ("delete", EndpointConnectionError(endpoint_url="secret"), 503, "store_unavailable"),
+        ("datasets/ds_x", "datasets.service.get", RuntimeError("secret"), 500, "internal_error"),
+        (
+            "datasets/ds_x",
+            "datasets.service.get",
+            OperationalError("secret", {}, Exception("secret")),
+            503,
+            "database_unavailable",
+        ),
+        (
+            "uploads/upl_x/parts",
+            "uploads.service.parts",
+            EndpointConnectionError(endpoint_url="secret"),
+            503,
+            "store_unavailable",
+        ),
     ],
 )
 def test_the_inside_stays_inside(
     owner: Owner,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    path: str,
     call: str,
     error: Exception,
     status: int,
@@ -105,9 +118,9 @@ def test_the_inside_stays_inside(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(f"service.datasets.service.{call}", fail)
+    monkeypatch.setattr(f"service.{call}", fail)
     with caplog.at_level(logging.WARNING):
-        response = owner.api.request(call, "/v1/datasets/ds_x")
+        response = owner.api.get(f"/v1/{path}")
     body = problem(response, status, code)
     assert "secret" not in response.text
     assert body["request_id"] in caplog.text
