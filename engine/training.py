@@ -219,8 +219,8 @@ class _Run:
         warm_trials = self._warm_trials(state)
         if plan.warm_start == "surrogates" and (state.trial < warm_trials or plan.keep_surrogates):
             self._use_surrogates(state, surrogate_share(state.total_steps, plan.surrogate_steps))
-        if plan.textures and not state.curve:
-            self._select(state)  # textures protect as they are: training has to do better
+        if plan.textures and plan.warm_start == "none" and not state.curve:
+            self._select(state)  # textures protect as they are: Algorithm 2 has to do better
         saved = time.monotonic()
         while state.trial < trials:
             count = min(plan.steps_per_trial, state.total_steps - state.steps)
