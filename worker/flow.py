@@ -278,7 +278,7 @@ def note_progress(
     # A step that is taken up again starts at its checkpoint; the bar stays where it was.
     job.progress = max(job.progress, _progress(session, job))
     now = datetime.now(UTC)
-    if job.started_at is not None and job.progress > 0.02:
+    if job.started_at is not None and job.progress > 0.05:
         elapsed = (now - job.started_at).total_seconds() - job.paused_seconds
         job.estimated_finish_at = now + timedelta(
             seconds=elapsed * (1 - job.progress) / job.progress

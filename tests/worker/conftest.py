@@ -114,11 +114,16 @@ def work_off(pool: str) -> None:
             attempt.run(claim)
 
 
-def finish(job_id: str, first: str, payload: dict[str, Any] | None = None) -> Job:
+def finish(
+    job_id: str,
+    first: str,
+    payload: dict[str, Any] | None = None,
+    checkpoint_key: str | None = None,
+) -> Job:
     """Queue the first step of a job, and run it and all that follow."""
     with transaction() as session:
         job = session.get_one(Job, job_id)
-        steps.enqueue(
+        step = steps.enqueue(
             session,
             kind=first,
             pool=doorbell.COMPUTE,
@@ -127,6 +132,7 @@ def finish(job_id: str, first: str, payload: dict[str, Any] | None = None) -> Jo
             job_id=job.id,
             payload=payload,
         )
+        step.checkpoint_key = checkpoint_key
     work_off(doorbell.COMPUTE)
     with transaction() as session:
         job = session.get_one(Job, job_id, options=[undefer(Job.evaluation)])

@@ -15,6 +15,7 @@ from core.job_options import JobOptions
 from core.object_store import ObjectStore, dataset_prefix, job_prefix, tenant_prefix
 from core.settings import get_settings
 from core.tables import Artifact, Dataset, Erasure, Generator, Job, Speed
+from engine import TrainingPlan, train_generator
 from tests.worker.conftest import Arrays, finish
 from worker.erasure import erase_datasets
 
@@ -145,6 +146,28 @@ def test_a_generator_stays_and_protects_other_images(
     left = list(store.keys(tenant_prefix(dataset.tenant_id)))
     assert [key for key in left if not key.startswith(kept)] == []
     assert artifacts(second, store) == files
+
+
+def test_a_training_goes_on_as_it_began_although_its_recipe_is_another_now(
+    dataset: Dataset, arrays: Arrays, store: ObjectStore
+) -> None:
+    evaluation = {"victims": [{"victim": "small-strided", "epochs": 1}], "countermeasures": []}
+    job_id = new_job(dataset, recipe="robust", evaluation=evaluation)
+    began = TrainingPlan(epsilon=0.2, steps=4, steps_per_trial=2, batch_size=8, width=8)
+    saved: list[bytes] = []
+    train_generator(
+        arrays["x_train"][..., None],
+        arrays["y_train"].astype(np.int64),
+        3,
+        began,
+        on_checkpoint=saved.append,
+        is_checkpoint_due=lambda: True,
+    )
+    key = job_prefix(dataset.tenant_id, job_id) + "checkpoint"
+    store.put_bytes(key, saved[0])
+    job = finish(job_id, "train", checkpoint_key=key)
+    assert job.evaluation is not None
+    assert TrainingPlan.from_json(job.evaluation["plan"]) == began
 
 
 def erase(dataset: Dataset) -> Erasure:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import Progress, train_generator
+from engine import Progress, generator_from_checkpoint, train_generator
 from worker.context import StepContext
 from worker.files import fetch_canonical, job_of, keep
 from worker.plans import options_of, training_plan
@@ -20,7 +20,11 @@ def run(context: StepContext) -> dict[str, Any]:
     """
     job = job_of(context)
     data = fetch_canonical(context)
-    plan = training_plan(job, data.summary)
+    checkpoint = context.last_checkpoint()
+    if checkpoint is None:
+        plan = training_plan(job, data.summary)
+    else:  # as it began, also if the recipe is another one since an upgrade
+        plan = generator_from_checkpoint(checkpoint).plan
 
     before = 0.0  # share of the bar for what comes before the first step
 
@@ -41,7 +45,7 @@ def run(context: StepContext) -> dict[str, Any]:
         np.asarray(data.train_labels),
         len(data.summary.classes),
         plan,
-        checkpoint=context.last_checkpoint(),
+        checkpoint=checkpoint,
         on_progress=on_progress,
         on_checkpoint=context.checkpoint,
         is_checkpoint_due=context.is_checkpoint_due,
