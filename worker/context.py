@@ -15,6 +15,7 @@ from core.object_store import ObjectStore, dataset_prefix, job_prefix
 from core.settings import Settings, get_settings
 from worker import flow
 from worker.faults import DATABASE_AWAY, STORE_AWAY
+from worker.progress import note_progress
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class StepContext:
         keep = now - self._kept_at >= max(KEEP_SECONDS, KEEP_SHARE * (now - self._started_at))
         try:
             with transaction() as session:
-                stop = flow.note_progress(
+                stop = note_progress(
                     session, self.claim, min(max(fraction, 0.0), 1.0), metrics, keep=keep
                 )
         except DATABASE_AWAY as error:

@@ -12,12 +12,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from core.tables import Job
 from engine import Dataset, EvaluationPlan, LabelledImages, Learner, VictimReport
 from engine.evaluation.evaluation_plan import jobs_of
 from engine.evaluation.protection_table import ProtectionTable, assemble, judged_classes
 from engine.evaluation.rows import Row, Skipped, TrainedOn
 from engine.plan import Untargeted
 from worker.layouts import Canonical
+from worker.plans import evaluation_plan, options_of
 
 Payload = dict[str, Any]
 
@@ -51,30 +53,24 @@ def dataset_of(data: Canonical) -> Dataset:
 
 
 def design(
-    plan: EvaluationPlan,
-    data: Canonical,
-    mask: NDArray[np.bool_],
-    *,
-    epsilon: float,
-    label_map: list[int] | None,
-    untargeted: Untargeted,
+    job: Job, data: Canonical, mask: NDArray[np.bool_], *, epsilon: float, untargeted: Untargeted
 ) -> Design:
-    """Every training of a plan, once for each seed.
+    """Every training that a job's evaluation asks for, once for each seed.
 
     Args:
-        plan: what is tried.
+        job: says what is tried, and which label map was wanted.
         data: the clean dataset.
         mask: bool (N,), which training images are protected.
         epsilon: their bound.
-        label_map: eta, or None.
         untargeted: see `engine.TrainingPlan`.
     """
+    plan = evaluation_plan(options_of(job).evaluation, data.summary)
     jobs, skipped = jobs_of(plan, dataset_of(data), mask, epsilon)
     judged = judged_classes(
         np.asarray(data.train_labels),
         mask,
         len(data.summary.classes),
-        None if label_map is None else tuple(label_map),
+        None if job.label_map is None else tuple(job.label_map),
         untargeted,
     )
     return Design(
@@ -86,7 +82,7 @@ def design(
         skipped=[asdict(one) for one in skipped],
         judged=None if judged is None else list(judged),
         epsilon=epsilon,
-        label_map=label_map,
+        label_map=job.label_map,
     )
 
 

@@ -2,6 +2,7 @@
 
     ingest                                   (a dataset)
     train -> protect -> evaluate x n -> report   (a job; with a trained generator from protect on)
+    evaluate x n                             (beside `train`: the baselines, on clean images)
     train -> perturb x n -> protect -> ...       (a job on a large dataset)
     compare -> evaluate x n -> report            (the evaluation of a pair of datasets)
     images                                       (a few images, whose owner waits)
@@ -12,8 +13,8 @@ Each function runs inside the transaction of its caller, so a step that is done 
 follows it appear together or not at all.
 """
 
-import math
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -24,7 +25,7 @@ from core.doorbell import COMPUTE
 from core.ids import new_id
 from core.problem import Problem, Refused
 from core.settings import get_settings
-from core.tables import Artifact, Dataset, Generator, Job, MetricPoint, Step
+from core.tables import Artifact, Dataset, Generator, Job, Step
 from worker import baselines
 from worker.shard_ranges import ranges
 
@@ -44,18 +45,7 @@ PHASES = {
     SUMMARIZE: "evaluating",
 }
 KINDS = frozenset({INGEST, *PHASES})  # a module of `worker.steps` each
-# What in the payload of a step tells its metrics from those of the steps beside it.
-SOURCE = ("victim", "seed", "side", "countermeasure")
-PARTS = {PERTURB: PROTECT}  # fill the same part of the progress bar
-# Which part of a job's progress bar each kind of step fills, by the kind of job.
-SHARES = {
-    "protection": {TRAIN: 0.64, PROTECT: 0.04, EVALUATE: 0.30, REPORT: 0.02},
-    "application": {PROTECT: 0.30, EVALUATE: 0.65, REPORT: 0.05},
-    "evaluation": {COMPARE: 0.05, EVALUATE: 0.90, REPORT: 0.05},
-    few_images.KIND: {IMAGES: 1.0},
-    conversions.KIND: {CONVERT: 1.0},
-    studies.KIND: {SUMMARIZE: 1.0},
-}
+MAKING = (TRAIN, PERTURB, PROTECT)  # what has the protected images made
 
 
 def begin(session: Session, claim: steps.Claim) -> bool:
@@ -79,7 +69,8 @@ def begin(session: Session, claim: steps.Claim) -> bool:
         return False
     if job.status == lifecycle.QUEUED:
         lifecycle.change_job(session, job, lifecycle.RUNNING)
-    lifecycle.enter_phase(session, job, PHASES[claim.kind])
+    if claim.kind != EVALUATE or _is_done(session, job, *MAKING):
+        lifecycle.enter_phase(session, job, PHASES[claim.kind])
     return claim.kind != EVALUATE or _shall_train(session, claim, job)
 
 
@@ -134,8 +125,7 @@ def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> Non
             if _is_done(session, job, PERTURB):
                 _add(session, job, PROTECT)
         elif claim.kind in {PROTECT, COMPARE}:
-            for payload in result["evaluations"]:
-                _add_evaluation(session, job, payload)
+            _add_evaluations(session, job, result["evaluations"])
             _report_if_evaluated(session, job)
         elif claim.kind == EVALUATE:
             _report_if_evaluated(session, job)
@@ -143,6 +133,24 @@ def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> Non
             _publish(session, job, result)
     if job is not None:
         lifecycle.settle(session, job)
+
+
+def add_baselines(session: Session, claim: steps.Claim, evaluations: list[dict[str, Any]]) -> None:
+    """While a job's generator is trained, let other workers train its clean baselines.
+
+    Args:
+        session: of the caller's transaction.
+        claim: of the training; it may be the second attempt, after which nothing is added twice.
+        evaluations: payloads of the job's trainings on clean images.
+
+    Raises:
+        steps.LeaseLost: the step is not this worker's any more.
+    """
+    assert claim.job_id is not None
+    job = lifecycle.lock_job(session, claim.job_id)
+    steps.write(session, claim)
+    if job.status in {lifecycle.RUNNING, lifecycle.PAUSING}:
+        _add_evaluations(session, job, evaluations)
 
 
 def _lock_subject(session: Session, claim: steps.Claim) -> Job | None:
@@ -237,55 +245,6 @@ def end_cancelled(session: Session, job_id: str) -> bool:
     return job.status == lifecycle.CANCELLED
 
 
-def note_progress(
-    session: Session,
-    claim: steps.Claim,
-    fraction: float,
-    metrics: dict[str, Any],
-    *,
-    keep: bool = False,
-) -> bool:
-    """Write a step's progress and its job's. Returns True if the step shall stop.
-
-    Args:
-        keep: whether the metrics also become a point of the job's series.
-
-    Raises:
-        steps.LeaseLost: the step is not this worker's any more.
-    """
-    if claim.job_id is None:
-        steps.write(session, claim, progress=fraction)
-        return False
-    job = lifecycle.lock_job(session, claim.job_id)
-    steps.write(session, claim, progress=fraction)
-    finite = {
-        name: value
-        for name, value in metrics.items()
-        if not isinstance(value, float) or math.isfinite(value)  # JSON knows no others
-    }
-    job.metrics = {**job.metrics, **finite}
-    if keep and finite:
-        source = {name: claim.payload[name] for name in SOURCE if name in claim.payload}
-        session.add(
-            MetricPoint(
-                tenant_id=job.tenant_id,
-                job_id=job.id,
-                phase=PHASES[claim.kind],
-                source=source,
-                metrics=finite,
-            )
-        )
-    # A step that is taken up again starts at its checkpoint; the bar stays where it was.
-    job.progress = max(job.progress, _progress(session, job))
-    now = datetime.now(UTC)
-    if job.started_at is not None and job.progress > 0.05:
-        elapsed = (now - job.started_at).total_seconds() - job.paused_seconds
-        job.estimated_finish_at = now + timedelta(
-            seconds=elapsed * (1 - job.progress) / job.progress
-        )
-    return lifecycle.enforce_deadline(session, job) or job.cancel_requested_at is not None
-
-
 def results(session: Session, claim: steps.Claim, kind: str) -> list[dict[str, Any]]:
     """Payload and result of every finished step of one kind in the claim's job, oldest first."""
     rows = session.scalars(
@@ -294,16 +253,6 @@ def results(session: Session, claim: steps.Claim, kind: str) -> list[dict[str, A
         .order_by(Step.id)
     )
     return [{"payload": step.payload, "result": step.result} for step in rows]
-
-
-def _progress(session: Session, job: Job) -> float:
-    rows = session.execute(select(Step.kind, Step.progress).where(Step.job_id == job.id)).all()
-    total = 0.0
-    for kind, share in SHARES[job.kind].items():
-        parts = [row.progress for row in rows if PARTS.get(row.kind, row.kind) == kind]
-        if parts:
-            total += share * sum(parts) / len(parts)
-    return min(total, 1.0)
 
 
 def _add(session: Session, job: Job, kind: str, payload: dict[str, Any] | None = None) -> Step:
@@ -317,7 +266,8 @@ def _add(session: Session, job: Job, kind: str, payload: dict[str, Any] | None =
         payload=payload,
         status=lifecycle.waiting_status(job),
         priority=job.priority,
-        queued_at=job.created_at,
+        # The job's place in the queue, with what others wait for in front.
+        queued_at=job.created_at + timedelta(microseconds=kind == EVALUATE),
     )
 
 
@@ -332,12 +282,17 @@ def _add_protection(session: Session, job: Job) -> None:
         _add(session, job, PERTURB, {"start": start, "stop": stop})
 
 
-def _add_evaluation(session: Session, job: Job, payload: dict[str, Any]) -> None:
-    """Add the training of one fresh victim; a baseline that is known is taken over."""
-    step = _add(session, job, EVALUATE, payload)
-    result = baselines.known(session, job, payload)
-    if result is not None:
-        _take_over(step, result)
+def _add_evaluations(session: Session, job: Job, payloads: Iterable[dict[str, Any]]) -> None:
+    """Add the trainings of fresh victims that are missing; known baselines are taken over."""
+    mine = select(Step.payload).where(Step.job_id == job.id, Step.kind == EVALUATE)
+    there = session.scalars(mine).all()
+    for payload in payloads:
+        if payload in there:
+            continue
+        step = _add(session, job, EVALUATE, payload)
+        result = baselines.known(session, job, payload)
+        if result is not None:
+            _take_over(step, result)
 
 
 def _take_over(step: Step, result: dict[str, Any]) -> None:
@@ -348,16 +303,16 @@ def _take_over(step: Step, result: dict[str, Any]) -> None:
 
 
 def _report_if_evaluated(session: Session, job: Job) -> None:
-    if _is_done(session, job, EVALUATE):
+    if _is_done(session, job, *MAKING, EVALUATE):
         _add(session, job, REPORT)
 
 
-def _is_done(session: Session, job: Job, kind: str) -> bool:
-    """Whether every step of a kind is done."""
+def _is_done(session: Session, job: Job, *kinds: str) -> bool:
+    """Whether every step of these kinds is done."""
     session.flush()
     open_ = session.scalar(
         select(Step.id)
-        .where(Step.job_id == job.id, Step.kind == kind, Step.status != steps.DONE)
+        .where(Step.job_id == job.id, Step.kind.in_(kinds), Step.status != steps.DONE)
         .limit(1)
     )
     return open_ is None

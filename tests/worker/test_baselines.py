@@ -13,6 +13,7 @@ from core.tables import Baseline, Dataset, Step
 from tests.locks import right_after
 from tests.worker.played_jobs import (
     COMPUTE,
+    EVALUATIONS,
     RESULTS,
     add_dataset,
     do,
@@ -22,8 +23,9 @@ from tests.worker.played_jobs import (
     pause,
     resume,
     start_job,
+    take,
 )
-from worker import flow
+from worker import flow, progress
 from worker.waiting import release_waiting_steps
 
 
@@ -59,6 +61,15 @@ def finish(claim: steps.Claim, **result: Any) -> None:
         flow.advance(session, claim, RESULTS[claim.kind] | result)
 
 
+def train_beside(job_id: str) -> steps.Claim:
+    """A training under way, that has said which baselines its job needs."""
+    training = take(job_id)
+    for _ in range(2):  # a second attempt says it again
+        with transaction() as session:
+            flow.add_baselines(session, training, EVALUATIONS[:1])
+    return training
+
+
 def begin_next() -> tuple[steps.Claim, bool]:
     with transaction() as session:
         claim = steps.claim(session, COMPUTE, "tester", 60, kinds=flow.KINDS)
@@ -71,6 +82,47 @@ def baselines_of(job_id: str) -> list[Step]:
     with transaction() as session:
         rows = session.scalars(select(Step).where(Step.job_id == job_id, Step.kind == "evaluate"))
         return [step for step in rows if step.payload["side"] == "clean"]
+
+
+def test_a_second_worker_trains_the_baseline_while_the_generator_is_trained(
+    dataset: Dataset,
+) -> None:
+    job_id = start_job(dataset)
+    training = train_beside(job_id)
+    assert do(job_id) == "evaluate"
+    assert [step.status for step in baselines_of(job_id)] == [steps.DONE]
+    assert (job_of(job_id).phase, job_of(job_id).progress) == ("training", 0.0)
+    assert nothing_waits()  # no report yet
+    finish(training)
+    assert [do(job_id) for _ in range(3)] == ["protect", "evaluate", "report"]
+    assert job_of(job_id).status == "succeeded"
+
+
+def test_a_single_worker_protects_before_it_trains_the_baseline(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    finish(train_beside(job_id))
+    assert [do(job_id) for _ in range(4)] == ["protect", "evaluate", "evaluate", "report"]
+
+
+def test_the_bar_waits_for_the_generator(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    training = train_beside(job_id)
+    with transaction() as session:
+        progress.note_progress(session, training, 0.5, {})
+    do(job_id)
+    with transaction() as session:
+        progress.note_progress(session, training, 0.75, {})
+    share = progress.SHARES["protection"]["train"]
+    assert job_of(job_id).progress == pytest.approx(0.75 * share)
+
+
+def test_no_baseline_is_added_to_a_job_that_ends(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    training = take(job_id)
+    with transaction() as session:
+        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+        flow.add_baselines(session, training, EVALUATIONS[:1])
+    assert baselines_of(job_id) == []
 
 
 def test_the_same_bytes_uploaded_again_have_their_baseline_already() -> None:

@@ -18,7 +18,7 @@ from tests.worker.played_jobs import (
     start_job,
     take,
 )
-from worker import flow
+from worker import flow, progress
 
 
 @pytest.fixture(autouse=True)
@@ -84,10 +84,10 @@ def test_a_worker_sees_it_without_the_sweeper(dataset: Dataset) -> None:
     claim = take(job_id)
     set_deadline(job_id, 3600)
     with transaction() as session:
-        assert not flow.note_progress(session, claim, 0.5, {"loss": 1.0})
+        assert not progress.note_progress(session, claim, 0.5, {"loss": 1.0})
     set_deadline(job_id, -1)
     with transaction() as session:
-        assert flow.note_progress(session, claim, 0.6, {})
+        assert progress.note_progress(session, claim, 0.6, {})
     assert is_late(job_id)
     assert nothing_waits()
 

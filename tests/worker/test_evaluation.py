@@ -76,7 +76,8 @@ def trained(data: Canonical) -> tuple[ProtectionTable, list[dict[str, object]], 
     protected = class_patterns(clean.train.images, clean.train.labels, 3, EPSILON, 7)
     mask = np.ones(90, np.bool_)
     plan = evaluation_plan(OPTIONS, data.summary)
-    written = design(plan, data, mask, epsilon=EPSILON, label_map=[1, 2, 0], untargeted="confuse")
+    job = Job(options={"evaluation": OPTIONS.model_dump(mode="json")}, label_map=[1, 2, 0])
+    written = design(job, data, mask, epsilon=EPSILON, untargeted="confuse")
     stored = Design(**json.loads(json.dumps(asdict(written))))
     results = []
     for payload in reversed(stored.trainings):

@@ -20,7 +20,7 @@ from tests.worker.played_jobs import (
     start_job,
     take,
 )
-from worker import flow
+from worker import flow, progress
 
 
 @pytest.fixture(autouse=True)
@@ -72,10 +72,10 @@ def test_progress_never_goes_back_and_tells_when_it_ends(dataset: Dataset) -> No
     seen = []
     for fraction in (0.25, 0.5, 0.1):
         with transaction() as session:
-            assert flow.note_progress(session, claim, fraction, {"step": 7}) is False
+            assert progress.note_progress(session, claim, fraction, {"step": 7}) is False
         seen.append(job_of(job_id).progress)
     assert seen == sorted(seen)
-    assert seen[1] == pytest.approx(0.5 * flow.SHARES["protection"]["train"])
+    assert seen[1] == pytest.approx(0.5 * progress.SHARES["protection"]["train"])
     assert job_of(job_id).estimated_finish_at is not None
     assert job_of(job_id).metrics == {"step": 7}
     with transaction() as session:
@@ -98,7 +98,7 @@ def test_a_running_job_is_cancelled_once_its_step_has_stopped(dataset: Dataset) 
     with transaction() as session:
         lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
     with transaction() as session:
-        assert flow.note_progress(session, claim, 0.5, {}) is True
+        assert progress.note_progress(session, claim, 0.5, {}) is True
         assert flow.end_cancelled(session, job_id) is False
     with transaction() as session:
         lifecycle.lock_job(session, job_id)
@@ -152,7 +152,7 @@ def test_a_metric_that_is_no_number_is_left_out(dataset: Dataset) -> None:
     job_id = start_job(dataset)
     claim = take(job_id)
     with transaction() as session:
-        flow.note_progress(session, claim, 0.5, {"loss": float("nan"), "outer": 1.5})
+        progress.note_progress(session, claim, 0.5, {"loss": float("nan"), "outer": 1.5})
     assert job_of(job_id).metrics == {"outer": 1.5}
     with transaction() as session:
         flow.fail(session, claim, Problem("x", "y"))
@@ -163,7 +163,7 @@ def test_a_series_keeps_the_points_that_it_shall(dataset: Dataset) -> None:
     claim = take(job_id)
     for loss, keep in ((2.0, True), (1.5, False), (float("nan"), True), (1.0, True)):
         with transaction() as session:
-            flow.note_progress(session, claim, 0.5, {"loss": loss}, keep=keep)
+            progress.note_progress(session, claim, 0.5, {"loss": loss}, keep=keep)
     with transaction() as session:
         points = session.scalars(select(MetricPoint).where(MetricPoint.job_id == job_id)).all()
     assert [(point.phase, point.metrics) for point in points] == [

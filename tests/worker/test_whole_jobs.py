@@ -14,7 +14,7 @@ from core.ids import new_id
 from core.job_options import JobOptions
 from core.object_store import ObjectStore, dataset_prefix, job_prefix, tenant_prefix
 from core.settings import get_settings
-from core.tables import Artifact, Dataset, Erasure, Generator, Job, Speed
+from core.tables import Artifact, Dataset, Erasure, Generator, Job, Speed, Step
 from engine import TrainingPlan, train_generator
 from tests.worker.conftest import Arrays, finish
 from worker.erasure import erase_datasets
@@ -112,6 +112,12 @@ def test_a_generator_stays_and_protects_other_images(
     quick = [{"victim": "small-strided", "epochs": 1}]
     short = {"evaluation": {"victims": quick, "countermeasures": []}}
     first = finish(new_job(dataset, **short), "train")
+    with transaction() as session:
+        mine = select(Step).where(Step.job_id == first.id).order_by(Step.id)
+        sides = [(step.kind, step.payload.get("side")) for step in session.scalars(mine)]
+    # The baseline is there, for other workers, before the protected images are.
+    assert sides[:3] == [("train", None), ("evaluate", "clean"), ("protect", None)]
+    assert sides.count(("evaluate", "clean")) == 1
     with transaction() as session:
         generator = session.scalars(select(Generator).where(Generator.job_id == first.id)).one()
         speeds = {row.name for row in session.scalars(select(Speed))}

@@ -11,7 +11,7 @@ from worker.context import StepContext
 from worker.evaluation import design
 from worker.files import fetch_canonical, job_of
 from worker.picture import draw_samples
-from worker.plans import evaluation_plan, options_of
+from worker.plans import options_of
 from worker.published import fetch_protected, training_mask
 
 
@@ -49,15 +49,8 @@ def run(context: StepContext) -> dict[str, Any]:
     draw_samples(clean[mask], protected[mask], labels[mask], linf, picture)
     picture_key = context.attempt_prefix + picture.name
     context.store.put_file(picture, picture_key, "image/png")
-    wishes = options_of(job)
-    trials = design(
-        evaluation_plan(wishes.evaluation, data.summary),
-        data,
-        mask,
-        epsilon=linf / 255,
-        label_map=job.label_map,
-        untargeted=wishes.untargeted or "confuse",
-    )
+    untargeted = options_of(job).untargeted or "confuse"
+    trials = design(job, data, mask, epsilon=linf / 255, untargeted=untargeted)
     return {
         **published,
         "picture_key": picture_key,

@@ -20,7 +20,7 @@ from worker.evaluation import design
 from worker.files import fetch_canonical, fetch_upload, job_of, keep
 from worker.layouts import Canonical, protected_name, read_back, write_protected
 from worker.picture import draw_samples
-from worker.plans import evaluation_plan, options_of, protected_masks
+from worker.plans import protected_masks
 from worker.published import trained_of
 from worker.shards import gather
 
@@ -83,15 +83,8 @@ def run(context: StepContext) -> dict[str, Any]:
     draw_samples(images[chosen], published[chosen], labels[chosen], linf, picture)
     picture_key = context.attempt_prefix + picture.name
     context.store.put_file(picture, picture_key, "image/png")
-    wishes = options_of(job)
-    trials = design(
-        evaluation_plan(wishes.evaluation, data.summary),
-        data,
-        train_mask,
-        epsilon=generator.plan.epsilon,
-        label_map=job.label_map,
-        untargeted=generator.plan.untargeted,
-    )
+    plan = generator.plan
+    trials = design(job, data, train_mask, epsilon=plan.epsilon, untargeted=plan.untargeted)
     return {
         "dataset": keep(context, path, "protected_dataset"),
         "picture_key": picture_key,

@@ -4,10 +4,18 @@ from typing import Any
 
 import numpy as np
 
-from engine import Progress, generator_from_checkpoint, train_generator
+from core.database import write_patiently
+from core.doorbell import COMPUTE, ring
+from core.tables import Job
+from engine import Progress, TrainingPlan, generator_from_checkpoint, train_generator
+from worker import flow
+from worker.baselines import CLEAN
 from worker.context import StepContext
+from worker.evaluation import design
 from worker.files import fetch_canonical, job_of, keep
+from worker.layouts import Canonical
 from worker.plans import options_of, training_plan
+from worker.published import training_mask
 
 CHECKPOINTED = ("training", "selecting")  # phases of a training that a checkpoint follows soon
 
@@ -25,6 +33,7 @@ def run(context: StepContext) -> dict[str, Any]:
         plan = training_plan(job, data.summary)
     else:  # as it began, also if the recipe is another one since an upgrade
         plan = generator_from_checkpoint(checkpoint).plan
+    _begin_baselines(context, job, data, plan)
 
     before = 0.0  # share of the bar for what comes before the first step
 
@@ -65,3 +74,15 @@ def run(context: StepContext) -> dict[str, Any]:
             ]
         },
     }
+
+
+def _begin_baselines(context: StepContext, job: Job, data: Canonical, plan: TrainingPlan) -> None:
+    """Clean baselines need no generator: workers that have nothing to do train them meanwhile."""
+    mask = training_mask(job, data, None)
+    trials = design(job, data, mask, epsilon=plan.epsilon, untargeted=plan.untargeted)
+    clean = [payload for payload in trials.trainings if payload["side"] == CLEAN]
+    write_patiently(
+        lambda session: flow.add_baselines(session, context.claim, clean),
+        context.settings.lease_seconds,
+    )
+    ring(COMPUTE)
