@@ -1,12 +1,12 @@
 """How much sooner an evaluation-heavy job ends when a second worker joins.
 
-    python -m benchmarks.fan_out [--json] [--seeds 4] [--epochs 3] [--steps 40]
+    python -m benchmarks.fan_out [--json] [--seeds 8] [--epochs 2] [--steps 40]
 
 Starts the whole stack and runs the same kind of job twice: with one compute worker, and with two.
-Every worker has one core of its own and one thread, so two workers have twice the cores. A job
-trains a generator for a few steps, and then a fresh victim for each seed on the clean and on the
-protected images. The second job evaluates with other seeds, because it would find the baselines of
-the first one again. Figures:
+Every worker has one core of its own and one thread, so two workers have twice the cores; each has
+imported what it needs before a job is started. A job trains a generator for a few steps, and a
+fresh victim for each seed on the clean and on the protected images. The second job evaluates with
+other seeds, because it would find the baselines of the first one again. Figures:
 
     one_worker_seconds    from the start of the job to its results
     two_workers_seconds   the same with a second worker
@@ -37,6 +37,8 @@ SAMPLE = Path(__file__).parents[1] / "cli" / "data" / "mnist-sample.npz"
 VICTIM = "paper-mnist-cnn"
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 POLL_SECONDS = 0.5
+READY = "all is imported"  # says `worker.fork_server`
+READY_SECONDS = 120
 
 
 def pin(pid: int, core: int) -> None:
@@ -47,10 +49,24 @@ def pin(pid: int, core: int) -> None:
             os.sched_setaffinity(thread.id, {core})
 
 
+def wait_until_ready(log: Path) -> None:
+    """Wait until the worker of this log has imported what steps need.
+
+    Raises:
+        RuntimeError: it does not get there.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    while READY not in log.read_text():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the worker is not ready after {READY_SECONDS} s: see {log}")
+        time.sleep(POLL_SECONDS)
+
+
 @contextmanager
 def second_worker(info: StackInfo, core: int) -> Iterator[None]:
     """Another compute worker beside that of the stack."""
-    with (info.logs / "second-worker.log").open("w") as log:
+    path = info.logs / "second-worker.log"
+    with path.open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "worker.main", "compute"],
             env=inherited() | info.environment | ONE_THREAD,
@@ -58,6 +74,7 @@ def second_worker(info: StackInfo, core: int) -> Iterator[None]:
             stderr=log,
         )
         try:
+            wait_until_ready(path)
             pin(process.pid, core)
             yield
         finally:
@@ -118,6 +135,7 @@ def measure(sample: Path, seeds: int, epochs: int, steps: int) -> dict[str, Any]
             base_url=info.api_url, headers=headers, timeout=60, trust_env=False
         ) as api:
             dataset_id = upload(api, sample)
+            wait_until_ready(info.logs / "worker-compute.log")
 
             def job(first_seed: int) -> float:
                 pin(info.processes["worker-compute"], cores[0])
@@ -148,8 +166,8 @@ def measure(sample: Path, seeds: int, epochs: int, steps: int) -> dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what a second worker brings.")
     parser.add_argument("--data", type=Path, default=SAMPLE, help="a dataset to upload")
-    parser.add_argument("--seeds", type=int, default=4, help="two trainings each")
-    parser.add_argument("--epochs", type=int, default=3, help="of each training")
+    parser.add_argument("--seeds", type=int, default=8, help="two trainings each")
+    parser.add_argument("--epochs", type=int, default=2, help="of each training")
     parser.add_argument("--steps", type=int, default=40, help="of the generator's training")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()

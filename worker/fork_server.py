@@ -14,6 +14,7 @@ when nothing is left. SIGIO ends this process once the supervisor is gone, also 
 """
 
 import gc
+import logging
 import os
 import signal
 import socket
@@ -25,6 +26,8 @@ from core import logs
 from core.settings import get_settings
 from worker import attempt, flow
 from worker.launcher import MESSAGE_BYTES
+
+log = logging.getLogger(__name__)
 
 
 def _run(step_id: str, token: int, stdin: int, stderr: int) -> NoReturn:
@@ -87,6 +90,7 @@ def main() -> None:
         raise RuntimeError("an import has started a thread, or the GPU: no fork would have it")
     gc.collect()
     gc.freeze()  # a collection in a fork would touch, and so copy, every page
+    log.info("all is imported: steps begin at once from now on")
     try:
         serve(control)
     except (BrokenPipeError, ConnectionResetError):

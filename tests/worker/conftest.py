@@ -101,26 +101,31 @@ def dataset(upload: Callable[[Arrays], Dataset], arrays: Arrays) -> Dataset:
     return upload(arrays)
 
 
+def begin_next(pool: str = doorbell.COMPUTE) -> tuple[steps.Claim, bool] | None:
+    """Claim the next step, and whether it is to be run; None if none waits."""
+    with transaction() as session:
+        claim = steps.claim(session, pool, "tester", 600, kinds=flow.KINDS)
+    if claim is None:
+        return None
+    with transaction() as session:
+        return claim, flow.begin(session, claim)
+
+
 def work_off(pool: str) -> None:
     """Run every step of a pool to its end."""
-    while True:
-        with transaction() as session:
-            claim = steps.claim(session, pool, "tester", 600, kinds=flow.KINDS)
-        if claim is None:
-            return
-        with transaction() as session:
-            begun = flow.begin(session, claim)
-        if begun:
+    while (begun := begin_next(pool)) is not None:
+        claim, shall_run = begun
+        if shall_run:
             attempt.run(claim)
 
 
-def finish(
+def start(
     job_id: str,
     first: str,
     payload: dict[str, Any] | None = None,
     checkpoint_key: str | None = None,
-) -> Job:
-    """Queue the first step of a job, and run it and all that follow."""
+) -> None:
+    """Queue the first step of a job."""
     with transaction() as session:
         job = session.get_one(Job, job_id)
         step = steps.enqueue(
@@ -133,6 +138,16 @@ def finish(
             payload=payload,
         )
         step.checkpoint_key = checkpoint_key
+
+
+def finish(
+    job_id: str,
+    first: str,
+    payload: dict[str, Any] | None = None,
+    checkpoint_key: str | None = None,
+) -> Job:
+    """Queue the first step of a job, and run it and all that follow."""
+    start(job_id, first, payload, checkpoint_key)
     work_off(doorbell.COMPUTE)
     with transaction() as session:
         job = session.get_one(Job, job_id, options=[undefer(Job.evaluation)])

@@ -3,20 +3,22 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from sqlalchemy import select
 
-from core import erasure, lifecycle
+from core import erasure, lifecycle, steps
 from core.database import transaction
 from core.ids import new_id
 from core.job_options import JobOptions
 from core.object_store import ObjectStore, dataset_prefix, job_prefix, tenant_prefix
 from core.settings import get_settings
 from core.tables import Artifact, Dataset, Erasure, Generator, Job, Speed, Step
-from engine import TrainingPlan, train_generator
-from tests.worker.conftest import Arrays, finish
+from engine import Learner, TrainingPlan, train_generator
+from tests.worker.conftest import Arrays, begin_next, finish, start
+from worker import attempt, flow
 from worker.erasure import erase_datasets
 
 QUICK = {
@@ -174,6 +176,25 @@ def test_a_training_goes_on_as_it_began_although_its_recipe_is_another_now(
     job = finish(job_id, "train", checkpoint_key=key)
     assert job.evaluation is not None
     assert TrainingPlan.from_json(job.evaluation["plan"]) == began
+
+
+def test_a_baseline_is_trained_before_anything_is_protected(dataset: Dataset) -> None:
+    job_id = new_job(dataset)
+    payload = {"side": "clean", "seed": 0, **asdict(Learner("small-strided", epochs=1))}
+    start(job_id, "train")
+    training = begin_next()
+    assert training is not None
+    with transaction() as session:
+        flow.add_baselines(session, training[0], [payload])
+    baseline = begin_next()
+    assert baseline is not None
+    attempt.run(baseline[0])
+    with transaction() as session:
+        mine = select(Step).where(Step.job_id == job_id, Step.kind == "evaluate")
+        step = session.scalars(mine).one()
+    assert step.status == steps.DONE
+    assert step.result is not None
+    assert step.result["accuracy"] > 0
 
 
 def erase(dataset: Dataset) -> Erasure:

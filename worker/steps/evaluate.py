@@ -2,15 +2,16 @@
 
 from typing import Any
 
-import numpy as np
-
-from engine import Progress
+from core.tables import Job
+from engine import Dataset, LabelledImages, Progress
 from engine.evaluation.countermeasures import prepare
 from engine.evaluation.training_images import training_images
 from engine.evaluation.victim_training import fit_prepared
+from worker.baselines import CLEAN
 from worker.context import StepContext
 from worker.evaluation import dataset_of, learner_of, result_of
 from worker.files import fetch_canonical, job_of
+from worker.layouts import Canonical
 from worker.published import fetch_protected, measured, training_mask
 
 
@@ -28,14 +29,7 @@ def run(context: StepContext) -> dict[str, Any]:
     data = fetch_canonical(context)
     learner, side, seed = learner_of(payload), payload["side"], payload["seed"]
     clean = dataset_of(data)
-    published = measured(context, job)
-    images = None
-    if side == "protected" or (side != "clean" and job.kind == "evaluation"):
-        images = fetch_protected(context, data, published)
-    mask = np.ones(len(clean.train), np.bool_)
-    if side != "clean":
-        mask = training_mask(job, data, images)
-    epsilon = published["design"]["epsilon"]
+    given = _given(context, job, data, clean)
 
     def on_progress(progress: Progress) -> None:
         metrics: dict[str, Any] = {
@@ -44,9 +38,7 @@ def run(context: StepContext) -> dict[str, Any]:
         context.progress(progress.fraction, **metrics)
 
     prepared = prepare(
-        training_images(
-            side, clean, clean.train.images if images is None else images, mask, epsilon, seed
-        ),
+        given,
         clean.test,
         clean.num_classes,
         learner.countermeasure,
@@ -59,3 +51,18 @@ def run(context: StepContext) -> dict[str, Any]:
         "speeds": {f"evaluate/{learner.victim}": [seen, fitted.report.seconds]},
         "images": len(prepared.train_labels) * learner.epochs,
     }
+
+
+def _given(context: StepContext, job: Job, data: Canonical, clean: Dataset) -> LabelledImages:
+    """What the victim of the step's payload learns from."""
+    side, seed = context.claim.payload["side"], context.claim.payload["seed"]
+    if side == CLEAN:  # perhaps before anything is protected
+        return clean.train
+    published = measured(context, job)
+    images = None
+    if side == "protected" or job.kind == "evaluation":
+        images = fetch_protected(context, data, published)
+    mask = training_mask(job, data, images)
+    epsilon = published["design"]["epsilon"]
+    protected = clean.train.images if images is None else images
+    return training_images(side, clean, protected, mask, epsilon, seed)
