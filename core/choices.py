@@ -64,6 +64,23 @@ def fitting_victim(
     return "five-conv-cnn", 2 * epochs
 
 
+def most_steps(
+    recipe: Recipe, shape: tuple[int, int, int], conditioning: Conditioning | None, *, steers: bool
+) -> int | None:
+    """As many steps as a recipe trains at most, however large the budget; None: as it allows.
+
+    Args:
+        recipe: its name.
+        shape: (H, W, C) of the images.
+        conditioning: what the owner asked for.
+        steers: whether there is a label map.
+    """
+    small_and_gray = shape[2] == 1 and max(shape[:2]) <= 64
+    if recipe not in {"auto", "robust"} or not small_and_gray or conditioning == "none" or steers:
+        return None
+    return 400
+
+
 def is_applicable(name: Countermeasure, victim: Network | Classical, channels: int) -> bool:
     """Whether a counter-measure is tried, or left out because it means nothing there.
 

@@ -213,6 +213,15 @@ def drop(session: Session, claim: Claim) -> None:
     write(session, claim, status=DROPPED, finished_at=func.now(), lease_expires_at=None)
 
 
+def drop_queued(session: Session, job_id: str, kind: str) -> None:
+    """End the steps of one kind of a job (its row locked) that no worker has."""
+    session.execute(
+        update(Step)
+        .where(Step.job_id == job_id, Step.kind == kind, Step.status.in_(OPEN - {RUNNING}))
+        .values(status=DROPPED, finished_at=func.now())
+    )
+
+
 def give_back(session: Session, claim: Claim, status: str = QUEUED) -> None:
     """Put a step back in good order: its worker is being shut down, or its job paused."""
     write(session, claim, status=status, lease_owner=None, lease_expires_at=None)

@@ -10,7 +10,7 @@ from engine.evaluation.countermeasures import COUNTERMEASURES, why_not_applicabl
 from engine.evaluation.evaluation_plan import CONTROLS
 from engine.generators import GENERATORS
 from engine.plan import Conditioning, Untargeted
-from engine.recipes import RECIPES, choose_victims
+from engine.recipes import RECIPES, choose_victims, recipe
 from engine.victims import VICTIMS
 from engine.victims.classical import CLASSICAL
 
@@ -41,6 +41,29 @@ def test_the_same_victim_where_none_is_named(
     assert [choices.fitting_victim(shape, classes, images)] == choose_victims(
         shape, classes, images
     )
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (64, 64, 1), (65, 64, 1)])
+@pytest.mark.parametrize("conditioning", [None, *get_args(Conditioning)])
+@pytest.mark.parametrize("label_map", [None, (1, 0)])
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_same_recipes_stop_early(
+    name: choices.Recipe,
+    label_map: tuple[int, ...] | None,
+    conditioning: Conditioning | None,
+    shape: tuple[int, int, int],
+) -> None:
+    plan = recipe(
+        name,
+        shape=shape,
+        n_train=5_000,
+        num_classes=2,
+        epsilon=0.1,
+        label_map=label_map,
+        conditioning=conditioning,
+    )
+    steers = label_map is not None
+    assert choices.most_steps(name, shape, conditioning, steers=steers) == plan.most_steps
 
 
 @pytest.mark.parametrize("channels", [1, 3])

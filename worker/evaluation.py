@@ -87,8 +87,9 @@ def design(
 
 
 def learner_of(payload: Mapping[str, Any]) -> Learner:
-    """Who trains in a training step."""
-    return Learner(**{field.name: payload[field.name] for field in fields(Learner)})
+    """Who trains in a training step; one of an older version may lack what is newer."""
+    names = [field.name for field in fields(Learner)]
+    return Learner(**{name: payload[name] for name in names if name in payload})
 
 
 def table_of(

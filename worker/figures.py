@@ -23,6 +23,7 @@ from core import lifecycle, steps, webhooks
 from core.database import transaction
 from core.doorbell import POOLS
 from core.tables import Dataset, Event, Job, Step, Webhook, WebhookDelivery
+from worker import flow
 
 # A transaction that took its event's number first may commit after one that took a later number.
 LAG = timedelta(seconds=5)
@@ -179,7 +180,11 @@ def _queue(session: Session) -> Iterator[Metric]:
     age = extract("epoch", func.now() - func.min(Step.queued_at)).cast(Float)
     rows = session.execute(
         select(Step.pool, Step.status, func.count(), age)
-        .where(Step.status.in_((steps.QUEUED, steps.RUNNING)))
+        .where(
+            Step.status.in_((steps.QUEUED, steps.RUNNING)),
+            # Done ahead if somebody is free: no backlog, and no reason for another worker.
+            (Step.status == steps.RUNNING) | (Step.kind != flow.BASELINE),
+        )
         .group_by(Step.pool, Step.status)
     )
     found = {(pool, status): (count, seconds) for pool, status, count, seconds in rows}

@@ -2,7 +2,7 @@
 
     ingest                                   (a dataset)
     train -> protect -> evaluate x n -> report   (a job; with a trained generator from protect on)
-    evaluate x n                             (beside `train`: the baselines, on clean images)
+    baseline x n                             (beside `train`; the evaluation finds what they made)
     train -> perturb x n -> protect -> ...       (a job on a large dataset)
     compare -> evaluate x n -> report            (the evaluation of a pair of datasets)
     images                                       (a few images, whose owner waits)
@@ -13,8 +13,6 @@ Each function runs inside the transaction of its caller, so a step that is done 
 follows it appear together or not at all.
 """
 
-from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -30,13 +28,14 @@ from worker import baselines
 from worker.shard_ranges import ranges
 
 INGEST, TRAIN, PERTURB, PROTECT = "ingest", "train", "perturb", "protect"
-COMPARE, EVALUATE, REPORT = "compare", "evaluate", "report"
+BASELINE, COMPARE, EVALUATE, REPORT = "baseline", "compare", "evaluate", "report"
 IMAGES, CONVERT, SUMMARIZE = few_images.KIND, conversions.STEP, studies.STEP
 
 PHASES = {
     TRAIN: "training",
     PERTURB: "protecting",
     PROTECT: "protecting",
+    BASELINE: "evaluating",
     COMPARE: "evaluating",
     EVALUATE: "evaluating",
     REPORT: "evaluating",
@@ -45,7 +44,8 @@ PHASES = {
     SUMMARIZE: "evaluating",
 }
 KINDS = frozenset({INGEST, *PHASES})  # a module of `worker.steps` each
-MAKING = (TRAIN, PERTURB, PROTECT)  # what has the protected images made
+# Behind whatever else its tenant has waiting: an owner's priorities are between -10 and 10.
+BEHIND = 100
 
 
 def begin(session: Session, claim: steps.Claim) -> bool:
@@ -69,16 +69,18 @@ def begin(session: Session, claim: steps.Claim) -> bool:
         return False
     if job.status == lifecycle.QUEUED:
         lifecycle.change_job(session, job, lifecycle.RUNNING)
-    if claim.kind != EVALUATE or _is_done(session, job, *MAKING):
+    if claim.kind != BASELINE:
         lifecycle.enter_phase(session, job, PHASES[claim.kind])
-    return claim.kind != EVALUATE or _shall_train(session, claim, job)
+    return claim.kind not in {BASELINE, EVALUATE} or _shall_train(session, claim, job)
 
 
 def _shall_train(session: Session, claim: steps.Claim, job: Job) -> bool:
     """Whether a step has to train its victim, or can take over or wait for a known baseline."""
     elsewhere = baselines.is_trained_elsewhere(session, job, claim.step_id, claim.payload)
     result = baselines.known(session, job, claim.payload)
-    if result is not None:
+    if claim.kind == BASELINE and (result is not None or elsewhere):
+        steps.drop(session, claim)  # the evaluation will take it over, or wait for it
+    elif result is not None:
         steps.finish(session, claim, result)
         _report_if_evaluated(session, job)
     elif elsewhere:
@@ -110,7 +112,7 @@ def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> Non
     """
     job = _lock_subject(session, claim)
     goes_on = job is not None and job.status in {lifecycle.RUNNING, lifecycle.PAUSING}
-    if job is not None and goes_on and claim.kind == EVALUATE:
+    if job is not None and goes_on and claim.kind in {BASELINE, EVALUATE}:
         # Before the step, whose end is charged to the tenant: in the order of `begin`.
         baselines.keep(session, job, claim.payload, result)
     steps.finish(session, claim, result)
@@ -125,23 +127,26 @@ def advance(session: Session, claim: steps.Claim, result: dict[str, Any]) -> Non
             if _is_done(session, job, PERTURB):
                 _add(session, job, PROTECT)
         elif claim.kind in {PROTECT, COMPARE}:
-            _add_evaluations(session, job, result["evaluations"])
+            steps.drop_queued(session, job.id, BASELINE)
+            for payload in result["evaluations"]:
+                _add_evaluation(session, job, payload)
             _report_if_evaluated(session, job)
         elif claim.kind == EVALUATE:
             _report_if_evaluated(session, job)
-        else:
+        elif claim.kind != BASELINE:
             _publish(session, job, result)
     if job is not None:
         lifecycle.settle(session, job)
 
 
-def add_baselines(session: Session, claim: steps.Claim, evaluations: list[dict[str, Any]]) -> None:
+def add_baselines(session: Session, claim: steps.Claim, payloads: list[dict[str, Any]]) -> None:
     """While a job's generator is trained, let other workers train its clean baselines.
 
     Args:
         session: of the caller's transaction.
-        claim: of the training; it may be the second attempt, after which nothing is added twice.
-        evaluations: payloads of the job's trainings on clean images.
+        claim: of the training.
+        payloads: of the trainings on clean images that the job's evaluation will ask for. Those
+            that are known, or were added by an earlier attempt, are left out.
 
     Raises:
         steps.LeaseLost: the step is not this worker's any more.
@@ -149,8 +154,13 @@ def add_baselines(session: Session, claim: steps.Claim, evaluations: list[dict[s
     assert claim.job_id is not None
     job = lifecycle.lock_job(session, claim.job_id)
     steps.write(session, claim)
-    if job.status in {lifecycle.RUNNING, lifecycle.PAUSING}:
-        _add_evaluations(session, job, evaluations)
+    if job.status != lifecycle.RUNNING:
+        return
+    mine = select(Step.payload).where(Step.job_id == job.id, Step.kind == BASELINE)
+    there = session.scalars(mine).all()
+    for payload in payloads:
+        if payload not in there and baselines.known(session, job, payload) is None:
+            _add(session, job, BASELINE, payload)
 
 
 def _lock_subject(session: Session, claim: steps.Claim) -> Job | None:
@@ -265,9 +275,8 @@ def _add(session: Session, job: Job, kind: str, payload: dict[str, Any] | None =
         job_id=job.id,
         payload=payload,
         status=lifecycle.waiting_status(job),
-        priority=job.priority,
-        # The job's place in the queue, with what others wait for in front.
-        queued_at=job.created_at + timedelta(microseconds=kind == EVALUATE),
+        priority=job.priority - (BEHIND if kind == BASELINE else 0),
+        queued_at=job.created_at,
     )
 
 
@@ -282,17 +291,12 @@ def _add_protection(session: Session, job: Job) -> None:
         _add(session, job, PERTURB, {"start": start, "stop": stop})
 
 
-def _add_evaluations(session: Session, job: Job, payloads: Iterable[dict[str, Any]]) -> None:
-    """Add the trainings of fresh victims that are missing; known baselines are taken over."""
-    mine = select(Step.payload).where(Step.job_id == job.id, Step.kind == EVALUATE)
-    there = session.scalars(mine).all()
-    for payload in payloads:
-        if payload in there:
-            continue
-        step = _add(session, job, EVALUATE, payload)
-        result = baselines.known(session, job, payload)
-        if result is not None:
-            _take_over(step, result)
+def _add_evaluation(session: Session, job: Job, payload: dict[str, Any]) -> None:
+    """Add the training of one fresh victim; a baseline that is known is taken over."""
+    step = _add(session, job, EVALUATE, payload)
+    result = baselines.known(session, job, payload)
+    if result is not None:
+        _take_over(step, result)
 
 
 def _take_over(step: Step, result: dict[str, Any]) -> None:
@@ -303,16 +307,16 @@ def _take_over(step: Step, result: dict[str, Any]) -> None:
 
 
 def _report_if_evaluated(session: Session, job: Job) -> None:
-    if _is_done(session, job, *MAKING, EVALUATE):
+    if _is_done(session, job, EVALUATE):
         _add(session, job, REPORT)
 
 
-def _is_done(session: Session, job: Job, *kinds: str) -> bool:
-    """Whether every step of these kinds is done."""
+def _is_done(session: Session, job: Job, kind: str) -> bool:
+    """Whether every step of a kind is done."""
     session.flush()
     open_ = session.scalar(
         select(Step.id)
-        .where(Step.job_id == job.id, Step.kind.in_(kinds), Step.status != steps.DONE)
+        .where(Step.job_id == job.id, Step.kind == kind, Step.status != steps.DONE)
         .limit(1)
     )
     return open_ is None

@@ -14,7 +14,7 @@ from worker import flow
 # What in the payload of a step tells its metrics from those of the steps beside it.
 SOURCE = ("victim", "seed", "side", "countermeasure")
 PARTS = {flow.PERTURB: flow.PROTECT}  # fill the same part of the progress bar
-# Which part of a job's progress bar each kind of step fills, in this order, by the kind of job.
+# Which part of a job's progress bar each kind of step fills, by the kind of job.
 SHARES = {
     "protection": {flow.TRAIN: 0.64, flow.PROTECT: 0.04, flow.EVALUATE: 0.30, flow.REPORT: 0.02},
     "application": {flow.PROTECT: 0.30, flow.EVALUATE: 0.65, flow.REPORT: 0.05},
@@ -51,7 +51,8 @@ def note_progress(
         for name, value in metrics.items()
         if not isinstance(value, float) or math.isfinite(value)  # JSON knows no others
     }
-    job.metrics = {**job.metrics, **finite}
+    if flow.PHASES[claim.kind] == job.phase:  # not what others do ahead
+        job.metrics = {**job.metrics, **finite}
     if keep and finite:
         source = {name: claim.payload[name] for name in SOURCE if name in claim.payload}
         session.add(
@@ -79,8 +80,6 @@ def _progress(session: Session, job: Job) -> float:
     total = 0.0
     for kind, share in SHARES[job.kind].items():
         parts = [row.progress for row in rows if PARTS.get(row.kind, row.kind) == kind]
-        done = sum(parts) / len(parts) if parts else 0.0
-        total += share * done
-        if done < 1:
-            break
+        if parts:
+            total += share * sum(parts) / len(parts)
     return min(total, 1.0)

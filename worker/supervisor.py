@@ -71,7 +71,7 @@ def work_off(pool: str, launcher: Launcher, draining: Callable[[], bool]) -> Non
                 run(claim)
             else:
                 _supervise(claim, lease, launcher, draining)
-        if claim.kind == flow.EVALUATE:
+        if claim.kind in {flow.BASELINE, flow.EVALUATE}:
             with contextlib.suppress(*DATABASE_AWAY):  # else the sweeper does it
                 release_waiting_steps()
         ring(pool)  # a step that ended may have made way for others, here or elsewhere

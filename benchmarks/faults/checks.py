@@ -17,6 +17,7 @@ from core.object_store import ObjectStore, job_prefix
 from core.settings import Settings
 from core.tables import Artifact, Dataset, Job, Step
 
+TRAININGS = ("baseline", "evaluate")  # of which a job has several
 SETTLE_SECONDS = 10.0  # for a worker that was fenced off to notice
 
 
@@ -62,7 +63,7 @@ def check(trial: Trial, reference: Result, *, ended: bool) -> tuple[Found, list[
             said.append(f"{job_id} made {trial.owner.result(job_id)}")
         for what, names in (
             ("artifacts", state.artifacts_of(job_id)),
-            ("steps", [s.kind for s in state.steps_of(job_id) if s.kind != "evaluate"]),
+            ("steps", [s.kind for s in state.steps_of(job_id) if s.kind not in TRAININGS]),
         ):
             if twice := [name for name, count in Counter(names).items() if count > 1]:
                 found.duplicated += 1

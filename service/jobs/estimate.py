@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from core import lifecycle, speeds
-from core.choices import fitting_victim, is_applicable
+from core.choices import fitting_victim, is_applicable, most_steps
 from core.database import reading
 from core.job_options import EvaluationVictim, JobOptions
 from core.settings import Settings
@@ -74,16 +74,22 @@ def estimate(tenant_id: str, asked: JobRequest, settings: Settings) -> Estimate:
 
 def _estimate(checked: Checked, summary: dict[str, Any], measured: dict[str, float]) -> Estimate:
     height, width, channels = summary["image_shape"]
+    shape = (height, width, channels)
     pixels = height * width * channels / 1e6
     images = sum(summary["counts"]["train"].values())
     wishes = checked.options
     names: list[str] = [f"train/{wishes.recipe}", "protect"]
     training = float(checked.budget_seconds)
+    step_seconds = BATCH * pixels * speeds.pace(measured, names[0])
     if wishes.training_steps is not None:
-        training = wishes.training_steps * BATCH * pixels * speeds.pace(measured, names[0])
+        training = wishes.training_steps * step_seconds
+    else:
+        steers = checked.label_map is not None
+        most = most_steps(wishes.recipe, shape, wishes.conditioning, steers=steers)
+        training = training if most is None else min(training, most * step_seconds)
     evaluating = speeds.pace(measured, "report")
     trainings = 0
-    fitting = fitting_victim((height, width, channels), len(summary["classes"]), images)
+    fitting = fitting_victim(shape, len(summary["classes"]), images)
     for victim, times in _trainings(wishes, EvaluationVictim(victim=fitting[0]), channels):
         names.append(f"evaluate/{victim.victim}")
         passes = victim.epochs or fitting[1]

@@ -19,6 +19,7 @@ EVALUATIONS = [
 RESULTS: dict[str, dict[str, Any]] = {
     "train": {"seconds": 1.0},
     "protect": {"evaluations": EVALUATIONS},
+    "baseline": {"accuracy": 50.0},
     "evaluate": {"accuracy": 50.0},
     "report": {
         "generator": {

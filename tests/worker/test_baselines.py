@@ -1,15 +1,17 @@
 """The clean baseline is trained once, whoever needs it and when."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from core import lifecycle, steps
 from core.database import transaction
 from core.problem import Problem
 from core.settings import Settings
-from core.tables import Baseline, Dataset, Step
+from core.tables import Baseline, Dataset, Job, Step
 from tests.locks import right_after
 from tests.worker.played_jobs import (
     COMPUTE,
@@ -89,40 +91,87 @@ def test_a_second_worker_trains_the_baseline_while_the_generator_is_trained(
 ) -> None:
     job_id = start_job(dataset)
     training = train_beside(job_id)
-    assert do(job_id) == "evaluate"
-    assert [step.status for step in baselines_of(job_id)] == [steps.DONE]
-    assert (job_of(job_id).phase, job_of(job_id).progress) == ("training", 0.0)
+    baseline = take(job_id)
+    assert baseline.kind == "baseline"
+    with transaction() as session:
+        progress.note_progress(session, training, 0.5, {"loss": 1.5})
+        progress.note_progress(session, baseline, 0.9, {"clean_accuracy": 98.0})
+    job = job_of(job_id)
+    assert (job.phase, job.metrics) == ("training", {"loss": 1.5})
+    assert job.progress == pytest.approx(0.5 * progress.SHARES["protection"]["train"])
+    finish(baseline, accuracy=97.5)
     assert nothing_waits()  # no report yet
     finish(training)
-    assert [do(job_id) for _ in range(3)] == ["protect", "evaluate", "report"]
+    assert do(job_id) == "protect"
+    assert [step.result for step in baselines_of(job_id)] == [{"accuracy": 97.5}]
+    assert [do(job_id), do(job_id)] == ["evaluate", "report"]
     assert job_of(job_id).status == "succeeded"
 
 
-def test_a_single_worker_protects_before_it_trains_the_baseline(dataset: Dataset) -> None:
+def test_the_evaluation_waits_for_a_baseline_under_way(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    training = train_beside(job_id)
+    baseline = take(job_id)
+    finish(training)
+    assert do(job_id) == "protect"
+    waiting, begun = begin_next()
+    assert (waiting.payload["side"], begun) == ("clean", False)
+    assert do(job_id) == "evaluate"
+    assert nothing_waits()
+    finish(baseline, accuracy=97.5)
+    release_waiting_steps()
+    assert [step.result for step in baselines_of(job_id)] == [{"accuracy": 97.5}]
+    assert do(job_id) == "report"
+
+
+def test_a_single_worker_leaves_the_baseline_to_the_evaluation(dataset: Dataset) -> None:
     job_id = start_job(dataset)
     finish(train_beside(job_id))
     assert [do(job_id) for _ in range(4)] == ["protect", "evaluate", "evaluate", "report"]
 
 
-def test_the_bar_waits_for_the_generator(dataset: Dataset) -> None:
-    job_id = start_job(dataset)
-    training = train_beside(job_id)
-    with transaction() as session:
-        progress.note_progress(session, training, 0.5, {})
-    do(job_id)
-    with transaction() as session:
-        progress.note_progress(session, training, 0.75, {})
-    share = progress.SHARES["protection"]["train"]
-    assert job_of(job_id).progress == pytest.approx(0.75 * share)
+def test_a_worker_trains_another_generator_before_a_baseline(dataset: Dataset) -> None:
+    first, second = start_job(dataset), start_job(dataset)
+    train_beside(first)
+    assert take(second).kind == "train"
 
 
-def test_no_baseline_is_added_to_a_job_that_ends(dataset: Dataset) -> None:
+def test_a_baseline_that_another_job_trains_is_left_to_it(dataset: Dataset) -> None:
+    first, second = start_job(dataset), start_job(dataset)
+    train_beside(first)
+    train_beside(second)
+    assert begin_next()[1] is True
+    other, begun = begin_next()
+    assert (other.job_id, other.kind, begun) == (second, "baseline", False)
+    assert nothing_waits()
+
+
+@pytest.mark.parametrize("ends", [lifecycle.request_cancel, lifecycle.request_pause])
+def test_no_baseline_is_added_to_a_job_that_stops(
+    dataset: Dataset, ends: Callable[[Session, Job], None]
+) -> None:
     job_id = start_job(dataset)
     training = take(job_id)
     with transaction() as session:
-        lifecycle.request_cancel(session, lifecycle.lock_job(session, job_id))
+        ends(session, lifecycle.lock_job(session, job_id))
         flow.add_baselines(session, training, EVALUATIONS[:1])
-    assert baselines_of(job_id) == []
+    assert nothing_waits()
+
+
+def test_a_job_that_rests_has_its_baseline_rest(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    training = train_beside(job_id)
+    baseline = take(job_id)
+    pause(job_id)
+    with transaction() as session:
+        flow.give_back(session, baseline)
+    assert job_of(job_id).status == "pausing"
+    with transaction() as session:
+        flow.give_back(session, training)
+    assert job_of(job_id).status == "paused"
+    assert nothing_waits()
+    resume(job_id)
+    assert [do(job_id) for _ in range(4)] == ["train", "protect", "evaluate", "evaluate"]
 
 
 def test_the_same_bytes_uploaded_again_have_their_baseline_already() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from core.database import write_patiently
+from core.database import transaction
 from core.doorbell import COMPUTE, ring
 from core.tables import Job
 from engine import Progress, TrainingPlan, generator_from_checkpoint, train_generator
@@ -12,6 +12,7 @@ from worker import flow
 from worker.baselines import CLEAN
 from worker.context import StepContext
 from worker.evaluation import design
+from worker.faults import DATABASE_AWAY
 from worker.files import fetch_canonical, job_of, keep
 from worker.layouts import Canonical
 from worker.plans import options_of, training_plan
@@ -33,14 +34,16 @@ def run(context: StepContext) -> dict[str, Any]:
         plan = training_plan(job, data.summary)
     else:  # as it began, also if the recipe is another one since an upgrade
         plan = generator_from_checkpoint(checkpoint).plan
-    _begin_baselines(context, job, data, plan)
 
     before = 0.0  # share of the bar for what comes before the first step
+    alone = True
 
     def on_progress(progress: Progress) -> None:
-        nonlocal before
+        nonlocal before, alone
         if progress.step == 0:
             before = min(0.3, progress.seconds / plan.budget_seconds)
+        elif alone:  # not before: while it measures its speed, nobody shall slow it down
+            alone = not _begin_baselines(context, job, data, plan)
         context.progress(
             before + (1 - before) * progress.fraction,
             checkpoint_near=progress.phase in CHECKPOINTED,
@@ -76,13 +79,19 @@ def run(context: StepContext) -> dict[str, Any]:
     }
 
 
-def _begin_baselines(context: StepContext, job: Job, data: Canonical, plan: TrainingPlan) -> None:
-    """Clean baselines need no generator: workers that have nothing to do train them meanwhile."""
+def _begin_baselines(context: StepContext, job: Job, data: Canonical, plan: TrainingPlan) -> bool:
+    """Clean baselines need no generator: a worker that has nothing else to do trains them.
+
+    Returns:
+        False if the database is away, which is no reason to stop.
+    """
     mask = training_mask(job, data, None)
     trials = design(job, data, mask, epsilon=plan.epsilon, untargeted=plan.untargeted)
     clean = [payload for payload in trials.trainings if payload["side"] == CLEAN]
-    write_patiently(
-        lambda session: flow.add_baselines(session, context.claim, clean),
-        context.settings.lease_seconds,
-    )
+    try:
+        with transaction() as session:
+            flow.add_baselines(session, context.claim, clean)
+    except DATABASE_AWAY:
+        return False
     ring(COMPUTE)
+    return True
