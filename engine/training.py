@@ -31,6 +31,7 @@ from engine.warm_start import companion, features_to_carry, run_warm_trial, star
 
 _CHECKPOINT_EVERY_SECONDS = 10.0
 _TELL_EVERY_SECONDS = 0.3
+_PARTS = 10  # of a selection, of which that measurement does one
 _PROBE = 30  # steps of surrogates in that measurement
 _UNKNOWN = 10**9  # steps of a training whose speed is still being measured
 
@@ -177,11 +178,11 @@ class _Run:
             bilevel += one / len(plan.victims)
         self.surrogates = None
         before = time.monotonic()
-        self._score(trial, IMAGES // 10)
+        self._score(trial, 1 / _PARTS)
         pace = Pace(
             surrogate=surrogate,
             step=bilevel if not warm else _mixed(warm, bilevel, plan.warm_fraction),
-            selection=10 * (time.monotonic() - before),
+            selection=_PARTS * (time.monotonic() - before),
         )
         steps = steps_within(
             plan.budget_seconds - self._seconds(),
@@ -355,15 +356,17 @@ class _Run:
         if point.targeted_success is not None:
             self.metrics["held_out_targeted_success"] = point.targeted_success
 
-    def _score(self, state: TrainingState, images: int = IMAGES) -> CurvePoint:
+    def _score(self, state: TrainingState, share: float = 1.0) -> CurvePoint:
+        """Score g' on the held-out images, or on a share of them in that share of the time."""
+        held_x, held_y = (part[: math.ceil(share * len(part))] for part in self.held)
         accuracy, success = held_out_score(
             state.g_prime,
             self.train,
-            self.held,
+            (held_x, held_y),
             self.num_classes,
             self.plan,
             on_progress=lambda _: self._tell("selecting", state),
-            images=images,
+            images=math.ceil(share * min(IMAGES, len(self.train[0]))),
         )
         return CurvePoint(state.trial, state.steps, self._seconds(), accuracy, success)
 
