@@ -366,7 +366,7 @@ class _Run:
             self.num_classes,
             self.plan,
             on_progress=lambda _: self._tell("selecting", state),
-            images=math.ceil(share * min(IMAGES, len(self.train[0]))),
+            images=max(2, math.ceil(share * min(IMAGES, len(self.train[0])))),  # for batch norm
         )
         return CurvePoint(state.trial, state.steps, self._seconds(), accuracy, success)
 

@@ -17,6 +17,7 @@ from core import steps
 from core.tables import Baseline, Dataset, Job, Step
 
 CLEAN = "clean"
+COUNTED = ("images", "speeds")  # which would be counted again where it is taken over
 Payload = dict[str, Any]
 Result = dict[str, Any]
 
@@ -54,10 +55,11 @@ def is_trained_elsewhere(session: Session, job: Job, step_id: str, payload: Payl
 
 
 def keep(session: Session, job: Job, payload: Payload, result: Result) -> None:
-    """Write down a baseline that was trained."""
+    """Write down a baseline that was trained, without what was counted of the work on it."""
     if payload["side"] == CLEAN:
         key, _ = _key(session, job, payload)
-        session.execute(update(Baseline).where(Baseline.key == key).values(result=result))
+        found = {name: value for name, value in result.items() if name not in COUNTED}
+        session.execute(update(Baseline).where(Baseline.key == key).values(result=found))
 
 
 def _key(session: Session, job: Job, payload: Payload) -> tuple[str, str]:

@@ -211,11 +211,16 @@ def fail(session: Session, claim: steps.Claim, problem: Problem) -> None:
         return
     job = lifecycle.lock_job(session, claim.job_id)
     steps.fail(session, claim)
-    _fail_job(session, job, problem)
+    _fail_job(session, claim, job, problem)
 
 
-def _fail_job(session: Session, job: Job, problem: Problem) -> None:
-    if job.status in {lifecycle.QUEUED, lifecycle.RUNNING, lifecycle.PAUSING}:
+def _fail_job(session: Session, claim: steps.Claim, job: Job, problem: Problem) -> None:
+    # A baseline was only tried ahead, beside a training that is sound; the evaluation tries again.
+    if claim.kind != BASELINE and job.status in {
+        lifecycle.QUEUED,
+        lifecycle.RUNNING,
+        lifecycle.PAUSING,
+    }:
         lifecycle.change_job(session, job, lifecycle.FAILED, problem)
     lifecycle.settle(session, job)
 
@@ -245,7 +250,7 @@ def lose(
     elif job is None:
         _reject(session, claim, problem)
     else:
-        _fail_job(session, job, problem)
+        _fail_job(session, claim, job, problem)
 
 
 def end_cancelled(session: Session, job_id: str) -> bool:
@@ -276,7 +281,8 @@ def _add(session: Session, job: Job, kind: str, payload: dict[str, Any] | None =
         payload=payload,
         status=lifecycle.waiting_status(job),
         priority=job.priority - (BEHIND if kind == BASELINE else 0),
-        queued_at=job.created_at,
+        # The job's place in the queue, but for what is done ahead: that comes last of all tenants'.
+        queued_at=None if kind == BASELINE else job.created_at,
     )
 
 

@@ -249,6 +249,14 @@ def test_three_channels_and_four_images_are_enough():
     assert 0 < largest_change(images, moved) <= 25
 
 
+def test_four_gray_images_are_enough_for_a_measured_number_of_steps():
+    images, labels = digits(4, 2, 28)
+    plan = recipe(shape=(28, 28, 1), n_train=4, num_classes=2, epsilon=0.1, budget_seconds=1.0)
+    trained = train_generator(images, labels, 2, replace(plan, most_steps=3))
+    assert trained.summary.steps <= 3
+    assert largest_change(images, protect_images(trained, images, labels)) <= 25
+
+
 def test_importing_the_engine_does_not_import_torch():
     code = "import sys, engine; engine.recipe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -99,7 +99,7 @@ def test_a_second_worker_trains_the_baseline_while_the_generator_is_trained(
     job = job_of(job_id)
     assert (job.phase, job.metrics) == ("training", {"loss": 1.5})
     assert job.progress == pytest.approx(0.5 * progress.SHARES["protection"]["train"])
-    finish(baseline, accuracy=97.5)
+    finish(baseline, accuracy=97.5, images=100)
     assert nothing_waits()  # no report yet
     finish(training)
     assert do(job_id) == "protect"
@@ -144,6 +144,26 @@ def test_a_baseline_that_another_job_trains_is_left_to_it(dataset: Dataset) -> N
     other, begun = begin_next()
     assert (other.job_id, other.kind, begun) == (second, "baseline", False)
     assert nothing_waits()
+
+
+def test_a_baseline_that_fails_ahead_does_not_fail_the_training(dataset: Dataset) -> None:
+    job_id = start_job(dataset)
+    training = train_beside(job_id)
+    with transaction() as session:
+        flow.fail(session, take(job_id), Problem("gpu_out_of_memory", "Too large."))
+    assert job_of(job_id).status == "running"
+    finish(training)
+    assert [do(job_id) for _ in range(4)] == ["protect", "evaluate", "evaluate", "report"]
+
+
+def test_a_baseline_waits_behind_what_another_tenant_has_waiting(dataset: Dataset) -> None:
+    other = add_dataset()
+    first, second, third = start_job(dataset), start_job(other), start_job(other)
+    training = take(first)
+    take(second)
+    with transaction() as session:
+        flow.add_baselines(session, training, EVALUATIONS[:1])
+    assert take(third).kind == "train"
 
 
 @pytest.mark.parametrize("ends", [lifecycle.request_cancel, lifecycle.request_pause])
