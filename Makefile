@@ -34,8 +34,8 @@ demo: $(READY) ## Protect real images through the API and prove the effect, in m
 
 # Two at a time, since much of a test is waiting; one thread each, or the threads of both processes spin
 # for the same cores. Which tests stay together, and which begin: tests/conftest.py.
-test: $(READY) ## Run all tests on real servers, three at a time
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n 3
+test: $(READY) ## Run all tests on real servers, two at a time
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n 2
 
 lint: $(READY) ## Check style, types and floors
 	@$(BIN)/ruff check .

@@ -14,7 +14,7 @@ FAULTS, END_TO_END = "tests/benchmarks/test_faults.py", "tests/end_to_end/"
 
 
 class Groups(LoadFileScheduling):  # type: ignore[misc]
-    """What `make test` runs three of at a time: a file, or all files that share one stack."""
+    """What `make test` runs two of at a time: a file, or all files that share one stack."""
 
     def _split_scope(self, nodeid: str) -> str:
         return END_TO_END if nodeid.startswith(END_TO_END) else str(super()._split_scope(nodeid))
@@ -26,7 +26,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if hasattr(config, "workerinput"):  # one of three: what takes minutes begins first
+    if hasattr(config, "workerinput"):  # one of two: what takes minutes begins first
         items.sort(key=lambda item: not item.nodeid.startswith((FAULTS, END_TO_END)))
 
 

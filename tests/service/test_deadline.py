@@ -51,7 +51,12 @@ def test_what_is_no_moment_to_come_is_refused(
 def test_an_estimate_says_whether_there_is_time(
     owner: Owner, ready_dataset: dict[str, Any]
 ) -> None:
-    asked = {"dataset_id": ready_dataset["id"], "epsilon": 0.3, "budget_seconds": 600}
+    asked = {
+        "dataset_id": ready_dataset["id"],
+        "epsilon": 0.3,
+        "recipe": "fast",
+        "budget_seconds": 600,
+    }
     for deadline, fits in ((None, None), (60, False), (24 * 3600, True)):
         answer = owner.api.post("/v1/jobs/estimate", json=asked | {"deadline": deadline})
         assert answer.json()["meets_deadline"] is fits
