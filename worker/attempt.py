@@ -79,6 +79,8 @@ def _refusal(bad: BadDataset) -> Problem:
 
 
 def _end(claim: steps.Claim, patience: float, problem: Problem) -> None:
+    # A baseline's failure is told nowhere else. Only the code: messages may name an owner's files.
+    log.warning("%s: %s fails: %s", claim.step_id, claim.kind, problem.code)
     write_patiently(lambda session: flow.fail(session, claim, problem), patience)
 
 

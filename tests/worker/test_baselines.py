@@ -1,6 +1,7 @@
 """The clean baseline is trained once, whoever needs it and when."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -146,11 +147,15 @@ def test_a_baseline_that_another_job_trains_is_left_to_it(dataset: Dataset) -> N
     assert nothing_waits()
 
 
-def test_a_baseline_that_fails_ahead_does_not_fail_the_training(dataset: Dataset) -> None:
+@pytest.mark.parametrize("end", [flow.fail, partial(flow.lose, max_lost=1)])
+def test_a_baseline_that_fails_ahead_does_not_fail_the_training(
+    dataset: Dataset, end: Callable[[Session, steps.Claim, Problem], None]
+) -> None:
     job_id = start_job(dataset)
     training = train_beside(job_id)
+    baseline = take(job_id)
     with transaction() as session:
-        flow.fail(session, take(job_id), Problem("gpu_out_of_memory", "Too large."))
+        end(session, baseline, Problem("out_of_memory", "Too large."))
     assert job_of(job_id).status == "running"
     finish(training)
     assert [do(job_id) for _ in range(4)] == ["protect", "evaluate", "evaluate", "report"]
