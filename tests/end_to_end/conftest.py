@@ -51,10 +51,10 @@ def owner(request: pytest.FixtureRequest) -> Iterator[Owner]:
 
 @pytest.fixture(scope="session")
 def digits() -> Arrays:
-    """160 training and 120 test images of the first four digits of the real sample."""
+    """80 training and 80 test images of the first four digits of the real sample."""
     with np.load(SAMPLE, allow_pickle=False) as sample:
         chosen = {}
-        for split, count in (("train", 40), ("test", 30)):
+        for split, count in (("train", 20), ("test", 20)):
             labels = sample[f"y_{split}"]
             index = np.sort(
                 np.concatenate([np.flatnonzero(labels == digit)[:count] for digit in range(4)])

@@ -45,7 +45,7 @@ def test_the_shell_journey(environment: dict[str, str], tmp_path: Path) -> None:
     assert "succeeded" in done.stdout
     assert "fresh classifier" in done.stdout.splitlines()[-1]
     with np.load(tmp_path / "protected.npz", allow_pickle=False) as protected:
-        assert len(protected["x_train"]) == 160
+        assert len(protected["x_train"]) == 80
 
 
 def test_the_python_journey(environment: dict[str, str], tmp_path: Path) -> None:
