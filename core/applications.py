@@ -4,9 +4,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from core import doorbell, lifecycle, steps
+from core import lifecycle, steps
 from core.ids import new_id
 from core.job_options import JobOptions
+from core.pools import COMPUTE
 from core.tables import Dataset, Generator, Job
 
 
@@ -55,7 +56,7 @@ def apply(
     steps.enqueue(
         session,
         kind="protect",
-        pool=doorbell.COMPUTE,
+        pool=COMPUTE,
         tenant_id=job.tenant_id,
         dataset_id=dataset.id,
         job_id=job.id,

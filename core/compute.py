@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Date, Float, cast, extract, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core.pools import COMPUTE
 from core.tables import ComputeUsage, Step
 
 # Of the attempt that has the step now; a worker that is gone has worked until its lease ran out.
@@ -15,7 +16,7 @@ _SECONDS = cast(
     ),
     Float,
 )
-_RUNNING = (Step.status == "running", Step.pool == "compute", Step.claimed_at.is_not(None))
+_RUNNING = (Step.status == "running", Step.pool == COMPUTE, Step.claimed_at.is_not(None))
 
 
 def charge(session: Session, *which: ColumnElement[bool]) -> None:

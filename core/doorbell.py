@@ -12,11 +12,6 @@ from kombu.exceptions import OperationalError
 
 from core.settings import get_settings
 
-# What somebody waits for on the line, and what shall not stand behind a training: reading uploads,
-# protecting a few images. Needs no GPU.
-INGEST = "ingest"
-COMPUTE = "compute"  # trains, protects, evaluates; one process per GPU
-POOLS = (INGEST, COMPUTE)
 LOOK = "worker.look"
 
 log = logging.getLogger(__name__)

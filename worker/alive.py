@@ -8,7 +8,7 @@ Ends with 0 if there is one and all of them have beaten lately, with 1 if not; a
 import argparse
 import sys
 
-from core.doorbell import POOLS
+from core.pools import POOLS
 from core.settings import get_settings
 from worker.heartbeat import SWEEPER, WEBHOOKS, beats
 

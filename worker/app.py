@@ -13,11 +13,12 @@ from core.doorbell import LOOK, celery_app
 from core.settings import get_settings
 from worker import heartbeat
 from worker.launcher import Launcher
+from worker.own_bell import OwnBell
 from worker.supervisor import work_off
 
 app = celery_app()
 _launcher = Launcher()  # of the pool's one process; starts nothing by itself
-app.steps["consumer"].add(heartbeat.OwnBell)
+app.steps["consumer"].add(OwnBell)
 
 
 def drain_file(celery_pid: int) -> Path:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from core import lifecycle, steps, webhooks
 from core.database import transaction
-from core.doorbell import POOLS
+from core.pools import POOLS
 from core.tables import Dataset, Event, Job, Step, Webhook, WebhookDelivery
 from worker import flow
 

@@ -19,8 +19,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import conversions, few_images, lifecycle, quotas, speeds, steps, studies
-from core.doorbell import COMPUTE
 from core.ids import new_id
+from core.pools import COMPUTE
 from core.problem import Problem, Refused
 from core.settings import get_settings
 from core.tables import Artifact, Dataset, Generator, Job, Step

@@ -1,8 +1,7 @@
 """A worker's sign of life: a file that it touches while it answers bells or holds a lease.
 
-Not a ping: a worker that has become deaf to its broker still answers those (Celery's control
-channel is another queue). So each idle worker rings a bell that only it can hear; the file is
-touched by the pool process that answers it, or by the thread that renews the lease of a step.
+Touched by the pool process that answers a bell (an idle worker rings its own, `own_bell.py`), or by
+the thread that renews the lease of a step.
 
 The file is locked by whoever touches it. A process id would not tell whether a file is of the
 living: after a restart of a container the number of one that was killed is soon another's.
@@ -15,13 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from celery import bootsteps
-from celery.signals import celeryd_after_setup
-from kombu import Exchange, Queue
-
-from core.doorbell import LOOK, celery_app
 from core.settings import get_settings
 
 SWEEPER, WEBHOOKS = "sweeper", "webhooks"
@@ -66,6 +59,13 @@ def end() -> None:
         _file.unlink(missing_ok=True)
 
 
+def quiet(seconds: float) -> str | None:
+    """As what this process beats, if neither it nor those it forked have done so for so long."""
+    if _file is None or time.time() - _file.stat().st_mtime < seconds:
+        return None
+    return _file.name.rpartition("-")[0]
+
+
 @dataclass(frozen=True)
 class Beat:
     """When a living process of a role last did something."""
@@ -93,41 +93,3 @@ def _is_locked(descriptor: int) -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def _own_bell(hostname: str) -> Queue:
-    # On the default exchange, so that workers that come and go leave no binding in the broker.
-    return Queue(hostname, Exchange(""), routing_key=hostname, auto_delete=True)
-
-
-class OwnBell(bootsteps.StartStopStep):
-    """While the consumer is connected, rings the worker's own bell whenever it has been quiet."""
-
-    requires = ("celery.worker.consumer.tasks:Tasks",)
-
-    def __init__(self, parent: Any, **options: Any) -> None:
-        super().__init__(parent, **options)
-        self._timer: Any = None
-        self._hostname: str = parent.hostname
-
-    def start(self, parent: Any) -> None:
-        self._timer = parent.timer.call_repeatedly(get_settings().heartbeat_seconds, self._ring)
-
-    def stop(self, parent: Any) -> None:  # noqa: ARG002  called by Celery
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _ring(self) -> None:
-        # Twice: one that holds a lease beats in time, and needs no bell that would wait for it.
-        quiet = 2 * get_settings().heartbeat_seconds
-        if _file is None or time.time() - _file.stat().st_mtime < quiet:
-            return
-        pool = _file.name.rpartition("-")[0]
-        celery_app().send_task(
-            LOOK, args=(pool,), queue=self._hostname, retry=False, expires=5 * quiet
-        )
-
-
-@celeryd_after_setup.connect
-def _listen(sender: str, instance: Any, **_: Any) -> None:
-    instance.app.amqp.queues.select_add(_own_bell(sender))

@@ -6,7 +6,8 @@ import os
 from celery.signals import worker_process_init
 
 from core import logs
-from core.doorbell import COMPUTE, POOLS, ring
+from core.doorbell import ring
+from core.pools import COMPUTE, POOLS
 from core.settings import get_settings
 from worker import heartbeat
 from worker.app import app, drain_file, warm_up

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from core import applications, doorbell, lifecycle, quotas, steps, studies
 from core.database import transaction
+from core.pools import COMPUTE, INGEST
 from core.problem import Problem, Refused
 from core.settings import Settings
 from core.studies import PRIORITY, StudyPoint, options_of, points_of
@@ -54,7 +55,7 @@ def _advance(session: Session, study: Job) -> str | None:
         return _conclude(session, study, points)
     waiting = [point for point in points if point.status == studies.WAITING]
     begun = [_begin(session, study, point, points) for point in waiting]
-    return doorbell.COMPUTE if any(begun) else None
+    return COMPUTE if any(begun) else None
 
 
 def _progress(point: StudyPoint) -> float:
@@ -106,9 +107,9 @@ def _conclude(session: Session, study: Job, points: list[StudyPoint]) -> str | N
     steps.enqueue(
         session,
         kind=studies.STEP,
-        pool=doorbell.INGEST,
+        pool=INGEST,
         tenant_id=study.tenant_id,
         dataset_id=study.dataset_id,
         job_id=study.id,
     )
-    return doorbell.INGEST
+    return INGEST

@@ -4,7 +4,8 @@ from sqlalchemy import select
 
 from core import steps
 from core.database import transaction
-from core.doorbell import COMPUTE, ring
+from core.doorbell import ring
+from core.pools import COMPUTE
 from core.tables import Step
 from worker import flow
 

@@ -16,7 +16,8 @@ from benchmarks.faults import disk, state
 from benchmarks.faults.parts import API, INGEST, POSTGRES, STORE, SWEEPER, VALKEY, WORKERS
 from benchmarks.faults.trial import Trial
 from core.database import transaction
-from core.doorbell import COMPUTE, LOOK, celery_app, ring
+from core.doorbell import LOOK, celery_app, ring
+from core.pools import COMPUTE
 from core.settings import get_settings
 
 Fault = Callable[[Trial], None]

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from core import api_keys, doorbell, lifecycle, steps
+from core import api_keys, lifecycle, steps
 from core.database import get_engine, transaction
 from core.ids import new_id
+from core.pools import COMPUTE
 from core.tables import Dataset, Event, Job, Step, Tenant
 
 TENANTS = 20
@@ -159,7 +160,7 @@ def _step(job: dict[str, Any]) -> dict[str, Any]:
         "dataset_id": job["dataset_id"],
         "job_id": job["id"],
         "kind": "train",
-        "pool": doorbell.COMPUTE,
+        "pool": COMPUTE,
         "status": steps.QUEUED,
         "queued_at": job["created_at"],
     }

@@ -7,6 +7,7 @@ from core import audit, conversions, doorbell, lifecycle, steps, tables
 from core.conversions import Layout
 from core.database import transaction
 from core.ids import new_id
+from core.pools import INGEST
 from service.artifacts.repository import ArtifactRepository
 from service.jobs.problems import job_has_no_dataset, job_not_found
 from service.jobs.repository import PREFIX, JobRepository
@@ -48,14 +49,14 @@ def ask(tenant_id: str, job_id: str, layout: Layout) -> tables.Job:
         steps.enqueue(
             session,
             kind=conversions.STEP,
-            pool=doorbell.INGEST,
+            pool=INGEST,
             tenant_id=tenant_id,
             dataset_id=job.dataset_id,
             job_id=conversion.id,
             payload={"layout": layout, "source": source},
         )
         lifecycle.record(session, tenant_id, conversion.id, "job.created")
-    doorbell.ring(doorbell.INGEST)
+    doorbell.ring(INGEST)
     return conversion
 
 

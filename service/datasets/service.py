@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from core import audit, doorbell, lifecycle, quotas, steps
 from core.database import reading, transaction
 from core.object_store import ObjectStore, dataset_prefix
+from core.pools import INGEST
 from core.tables import Dataset
 from core.uploads import object_key
 from service.datasets import problems
@@ -63,7 +64,7 @@ def register(tenant_id: str, dataset_id: str, received: Received, store: ObjectS
     except BaseException:
         store.delete_prefix(dataset_prefix(tenant_id, dataset_id))
         raise
-    doorbell.ring(doorbell.INGEST)
+    doorbell.ring(INGEST)
     return dataset
 
 
@@ -85,7 +86,7 @@ def register_upload(tenant_id: str, asked: FromUpload) -> Dataset:
             upload_key=upload.object_key,
         )
         _add(session, dataset)
-    doorbell.ring(doorbell.INGEST)
+    doorbell.ring(INGEST)
     return dataset
 
 
@@ -94,7 +95,7 @@ def _add(session: Session, dataset: Dataset) -> None:
     steps.enqueue(
         session,
         kind="ingest",
-        pool=doorbell.INGEST,
+        pool=INGEST,
         tenant_id=dataset.tenant_id,
         dataset_id=dataset.id,
     )

@@ -9,6 +9,7 @@ from core.database import reading, transaction
 from core.ids import new_id
 from core.job_options import EvaluationOptions, JobOptions
 from core.label_map import parse_label_map
+from core.pools import COMPUTE
 from core.problem import Refused
 from service.artifacts.repository import ArtifactRepository
 from service.datasets.problems import dataset_not_found
@@ -100,7 +101,7 @@ def create(tenant_id: str, asked: PairRequest) -> tables.Job:
         steps.enqueue(
             session,
             kind="compare",
-            pool=doorbell.COMPUTE,
+            pool=COMPUTE,
             tenant_id=tenant_id,
             dataset_id=clean.id,
             job_id=row.id,
@@ -108,7 +109,7 @@ def create(tenant_id: str, asked: PairRequest) -> tables.Job:
         )
         lifecycle.record(session, tenant_id, row.id, "job.created")
         audit.note(session, tenant_id, "evaluation.created", row.id, dataset_id=clean.id)
-    doorbell.ring(doorbell.COMPUTE)
+    doorbell.ring(COMPUTE)
     return row
 
 

@@ -9,6 +9,7 @@ from core.few_images import Sent, inputs_prefix
 from core.ids import new_id
 from core.label_map import class_index
 from core.object_store import ObjectStore, job_prefix
+from core.pools import INGEST
 from service.artifacts.repository import ArtifactRepository
 from service.datasets.problems import verdict
 from service.generators import problems
@@ -71,7 +72,7 @@ def begin(
             steps.enqueue(
                 session,
                 kind=few_images.KIND,
-                pool=doorbell.INGEST,
+                pool=INGEST,
                 tenant_id=tenant_id,
                 dataset_id=job.dataset_id,
                 job_id=job.id,
@@ -81,7 +82,7 @@ def begin(
         # Cancelled meanwhile, perhaps by an erasure that is complete: nobody else would look here.
         store.delete_prefix(job_prefix(tenant_id, job.id))
         raise problems.images_given_up()
-    doorbell.ring(doorbell.INGEST)
+    doorbell.ring(INGEST)
     return job
 
 

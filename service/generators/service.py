@@ -6,6 +6,7 @@ from core import applications, audit, doorbell, lifecycle, quotas, tables
 from core.database import reading, transaction
 from core.job_options import JobOptions
 from core.object_store import ObjectStore
+from core.pools import COMPUTE
 from service.datasets.problems import dataset_not_found
 from service.datasets.repository import DatasetRepository
 from service.generators import problems
@@ -86,7 +87,7 @@ def protect(tenant_id: str, generator_id: str, asked: ProtectRequest) -> tables.
         )
         details = {"dataset_id": dataset.id, "generator_id": generator.id}
         audit.note(session, tenant_id, "job.created", job.id, **details)
-    doorbell.ring(doorbell.COMPUTE)
+    doorbell.ring(COMPUTE)
     return job
 
 

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from core import audit, doorbell, lifecycle, steps
 from core.database import reading, transaction
 from core.ids import new_id
+from core.pools import COMPUTE
 from core.settings import Settings
 from core.tables import Dataset, Job
 from service.datasets.problems import dataset_not_found
@@ -38,7 +39,7 @@ def create(tenant_id: str, asked: JobRequest, settings: Settings) -> Job:
             raise problems.dataset_not_ready(dataset)
         job = add(session, dataset, asked, settings)
         audit.note(session, tenant_id, "job.created", job.id, dataset_id=dataset.id)
-    doorbell.ring(doorbell.COMPUTE)
+    doorbell.ring(COMPUTE)
     return job
 
 
@@ -74,7 +75,7 @@ def add(
     steps.enqueue(
         session,
         kind="train",
-        pool=doorbell.COMPUTE,
+        pool=COMPUTE,
         tenant_id=dataset.tenant_id,
         dataset_id=dataset.id,
         job_id=job.id,
@@ -187,7 +188,7 @@ def resume(tenant_id: str, job_id: str) -> Job:
         Refused: `job_not_found`, `job_already_finished` or `job_being_cancelled`.
     """
     job = _change(tenant_id, job_id, lifecycle.request_resume, "job.resumed")
-    doorbell.ring(doorbell.COMPUTE)
+    doorbell.ring(COMPUTE)
     return job
 
 

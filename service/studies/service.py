@@ -10,6 +10,7 @@ from core import audit, doorbell, lifecycle, studies, tables
 from core.database import reading, transaction
 from core.epsilon import parse_epsilon
 from core.ids import new_id
+from core.pools import COMPUTE
 from core.problem import Refused
 from core.settings import Settings
 from core.studies import StudyOptions, StudyPoint, points_of
@@ -109,7 +110,7 @@ def create(
             )
             jobs.add(session, dataset, wanted, settings, parent_id=study.id)
         points = points_of(study, repository.jobs_of(study, with_evaluation=True))
-    doorbell.ring(doorbell.COMPUTE)
+    doorbell.ring(COMPUTE)
     return study, points
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import NullPool, create_engine, func, make_url, select, text, up
 
 from core import database, lifecycle, steps
 from core.database import migrate, transaction
-from core.doorbell import COMPUTE
 from core.ids import new_id
+from core.pools import COMPUTE
 from core.problem import Problem
 from core.settings import Settings
 from core.tables import Job, Step

@@ -10,7 +10,8 @@ from httpx2 import Response
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from core import database, doorbell, steps
+from core import database, steps
+from core.pools import INGEST
 from core.problem import Problem
 from core.tables import AuditEvent
 from service.kit.problems import PROBLEM_JSON
@@ -110,7 +111,7 @@ class PlayedWorker:
             if self.away:
                 continue
             with database.transaction() as session:
-                claim = steps.claim(session, doorbell.INGEST, "test", 30, kinds=flow.KINDS)
+                claim = steps.claim(session, INGEST, "test", 30, kinds=flow.KINDS)
                 if claim is None:
                     continue
                 if claim.job_id is not None:

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 
 from core import lifecycle
 from core.database import transaction
-from core.doorbell import INGEST
 from core.object_store import ObjectStore, dataset_prefix, tenant_prefix
+from core.pools import INGEST
 from core.problem import Problem
 from core.settings import Settings
 from core.tables import Dataset, Event, Step

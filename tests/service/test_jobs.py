@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 
 from core import lifecycle, steps
 from core.database import transaction
-from core.doorbell import COMPUTE
 from core.ids import new_id
+from core.pools import COMPUTE
 from core.problem import Problem
 from core.settings import get_settings
 from core.tables import Event, Job, Step

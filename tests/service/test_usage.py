@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from core import doorbell, quotas, steps
+from core import quotas, steps
 from core.database import transaction
 from core.ids import new_id
 from core.object_store import ObjectStore, tenant_prefix
+from core.pools import COMPUTE
 from core.tables import Artifact, Step, Tenant
 from tests.locks import wait_until_blocking
 from tests.service.played import SUMMARY, Owner, PlayedWorker, problem
@@ -102,7 +103,7 @@ def test_computing_is_counted_by_attempt(owner: Owner, job: Json) -> None:
                 .where(Step.status == steps.QUEUED, Step.job_id != job["id"])
                 .values(status=steps.DROPPED)
             )
-            claim = steps.claim(session, doorbell.COMPUTE, "test", 60, kinds=["train"])
+            claim = steps.claim(session, COMPUTE, "test", 60, kinds=["train"])
             assert claim is not None
             now = datetime.now(UTC)
             session.execute(

@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import undefer
 
-from core import doorbell, lifecycle, steps
+from core import lifecycle, steps
 from core.database import transaction
 from core.ids import new_id
 from core.object_store import ObjectStore, dataset_prefix
+from core.pools import COMPUTE, INGEST
 from core.settings import Settings
 from core.tables import Dataset, Job, Step, Tenant
 from tests import rows
@@ -83,11 +84,11 @@ def upload(tenant: str, store: ObjectStore) -> Callable[[Arrays], Dataset]:
             steps.enqueue(
                 session,
                 kind="ingest",
-                pool=doorbell.INGEST,
+                pool=INGEST,
                 tenant_id=tenant,
                 dataset_id=dataset_id,
             )
-        work_off(doorbell.INGEST)
+        work_off(INGEST)
         with transaction() as session:
             dataset = session.get_one(Dataset, dataset_id)
         assert dataset.status == lifecycle.READY, dataset.error
@@ -101,7 +102,7 @@ def dataset(upload: Callable[[Arrays], Dataset], arrays: Arrays) -> Dataset:
     return upload(arrays)
 
 
-def begin_next(pool: str = doorbell.COMPUTE) -> tuple[steps.Claim, bool] | None:
+def begin_next(pool: str = COMPUTE) -> tuple[steps.Claim, bool] | None:
     """Claim the next step, and whether it is to be run; None if none waits."""
     with transaction() as session:
         claim = steps.claim(session, pool, "tester", 600, kinds=flow.KINDS)
@@ -131,7 +132,7 @@ def start(
         step = steps.enqueue(
             session,
             kind=first,
-            pool=doorbell.COMPUTE,
+            pool=COMPUTE,
             tenant_id=job.tenant_id,
             dataset_id=job.dataset_id,
             job_id=job.id,
@@ -148,7 +149,7 @@ def finish(
 ) -> Job:
     """Queue the first step of a job, and run it and all that follow."""
     start(job_id, first, payload, checkpoint_key)
-    work_off(doorbell.COMPUTE)
+    work_off(COMPUTE)
     with transaction() as session:
         job = session.get_one(Job, job_id, options=[undefer(Job.evaluation)])
     assert job.status == lifecycle.SUCCEEDED, job.error

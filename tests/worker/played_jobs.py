@@ -7,7 +7,7 @@ from sqlalchemy.orm import undefer
 
 from core import lifecycle, steps
 from core.database import transaction
-from core.doorbell import COMPUTE
+from core.pools import COMPUTE
 from core.tables import Dataset, Event, Job, Step
 from tests import rows
 from worker import flow

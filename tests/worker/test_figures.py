@@ -9,8 +9,8 @@ from sqlalchemy import delete, update
 
 from core import database, lifecycle, steps, webhooks
 from core.database import transaction
-from core.doorbell import COMPUTE
 from core.ids import new_id
+from core.pools import COMPUTE
 from core.problem import Problem
 from core.settings import Settings
 from core.tables import Step, Webhook, WebhookDelivery

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import doorbell, erasure, lifecycle, quotas, steps
+from core import erasure, lifecycle, quotas, steps
 from core.database import transaction
+from core.pools import INGEST
 from core.settings import Settings
 from core.tables import Baseline, ComputeUsage, Dataset, Step, Tenant
 from tests.locks import wait_until_blocking
@@ -75,12 +76,12 @@ def test_an_ingestion_waits_for_its_dataset_before_it_holds_its_step(
         steps.enqueue(
             session,
             kind=flow.INGEST,
-            pool=doorbell.INGEST,
+            pool=INGEST,
             tenant_id=dataset.tenant_id,
             dataset_id=dataset.id,
         )
     with transaction() as session:
-        claim = steps.claim(session, doorbell.INGEST, "tester", 60, kinds=[flow.INGEST])
+        claim = steps.claim(session, INGEST, "tester", 60, kinds=[flow.INGEST])
     assert claim is not None
     assert claim.dataset_id == dataset.id
     with transaction() as session:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from core.database import transaction
-from core.doorbell import COMPUTE, ring
+from core.doorbell import ring
+from core.pools import COMPUTE
 from core.tables import Job
 from engine import Progress, TrainingPlan, generator_from_checkpoint, train_generator
 from worker import flow
