@@ -69,6 +69,8 @@ def most_steps(
 ) -> int | None:
     """As many steps as a recipe trains at most, however large the budget; None: as it allows.
 
+    0 where it draws what it needs.
+
     Args:
         recipe: its name.
         shape: (H, W, C) of the images.
@@ -76,9 +78,10 @@ def most_steps(
         steers: whether there is a label map.
     """
     small_and_gray = shape[2] == 1 and max(shape[:2]) <= 64
-    if recipe not in {"auto", "robust"} or not small_and_gray or conditioning == "none" or steers:
+    bounded = {"auto", "robust"} if small_and_gray else {"auto", "fast"}
+    if recipe not in bounded or conditioning == "none" or steers:
         return None
-    return 400
+    return 400 if small_and_gray else 0
 
 
 def is_applicable(name: Countermeasure, victim: Network | Classical, channels: int) -> bool:

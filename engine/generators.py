@@ -167,6 +167,11 @@ class EncoderDecoder(nn.Module):
         self.patterns = None if num_classes is None else ClassPatterns(num_classes, channels)
         self.textures = _textures(num_classes, channels) if textures else None
 
+    @property
+    def last(self) -> nn.Module:
+        """The convolution that gives the image's channels."""
+        return self.decoder_fine[-1]
+
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Noise (B, C, H, W) in [-epsilon, epsilon] for x (B, C, H, W) in [0, 1], y (B,) int64."""
         hidden = self.decoder_deep(self.encoder(_pad_to_stride(x) - 0.5))
@@ -269,6 +274,14 @@ def textures_of(generator: nn.Module) -> ClassTextures:
     if not isinstance(textures, ClassTextures):
         raise ValueError("this generator has no class textures")
     return textures
+
+
+@torch.no_grad()
+def silence(generator: nn.Module) -> None:
+    """Let a fresh generator give nothing yet beside what its classes start from."""
+    assert isinstance(generator, EncoderDecoder | UNet)
+    for parameter in generator.last.parameters():
+        parameter.zero_()
 
 
 GeneratorBuilder = Callable[[int, int | None, float, int, bool], nn.Module]

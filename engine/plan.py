@@ -84,7 +84,8 @@ class TrainingPlan:
         seed: decides the split, the mini-batches, every initial weight.
         budget_seconds: wall-clock aim of the whole training. See `engine.train_generator`.
         steps: number of training steps; None derives it from the budget and the measured speed.
-        most_steps: as many at most, however large the budget; None has no such bound.
+        most_steps: as many at most, however large the budget; None has no such bound. 0 leaves an
+            untrained generator as it is, which must then start protected.
         generator: name in `engine.generators.GENERATORS`.
         conditioning: "none" is the paper's g(x); "label" is g(x, y), for owners who have labels.
         patterns: what a label-conditioned generator's pattern of class y starts from, in multiples
@@ -168,8 +169,9 @@ class TrainingPlan:
             raise PlanError(f"budget_seconds must be above 0, not {self.budget_seconds!r}")
         if self.steps is not None and self.steps < 1:
             raise PlanError(f"steps must be at least 1, not {self.steps!r}")
-        if self.most_steps is not None and self.most_steps < 1:
-            raise PlanError(f"most_steps must be at least 1, not {self.most_steps!r}")
+        least = 0 if self.starts_protected else 1
+        if self.most_steps is not None and self.most_steps < least:
+            raise PlanError(f"most_steps must be at least {least}, not {self.most_steps!r}")
         if not 0.0 <= self.warm_fraction <= 1.0:
             raise PlanError(f"warm_fraction must be in [0, 1], not {self.warm_fraction!r}")
         if not self.victims or self.population < 1:
@@ -200,6 +202,11 @@ class TrainingPlan:
     def surrogate_steps(self) -> int:
         """Steps of all surrogates that are there from the start."""
         return sum(one.steps for one in self.surrogates)
+
+    @property
+    def starts_protected(self) -> bool:
+        """Whether a generator protects before it is trained: by textures and nothing else."""
+        return self.textures > 0.0 and self.patterns == 0.0 and self.warm_start == "none"
 
     def check_classes(self, num_classes: int) -> None:
         """Raise PlanError unless the label map names exactly the classes 0 .. num_classes - 1."""
@@ -241,7 +248,7 @@ class Progress:
         phase: "measuring", "warming" (surrogates of the warm start learn), "training", "selecting",
             "protecting" or "evaluating".
         step: steps done (training), images done (protecting) or mini-batches done (evaluating).
-        steps: how many there will be; 0 while that is not known yet.
+        steps: how many there will be; 0 while that is not known yet, or if there are none.
         fraction: share of the whole call that is done, 0 to 1, never falling.
         seconds: wall-clock time spent in this call; a resumed training counts from its first start.
         metrics: current figures by name, such as "victim_loss" or "held_out_accuracy" (percent).

@@ -137,7 +137,7 @@ class _Run:
             data=self.data,
             channels=channels,
             num_classes=self.num_classes,
-            total_steps=plan.steps or 0,
+            total_steps=plan.steps or _UNKNOWN,
             trial=0,
             steps=0,
             seconds=0.0,
@@ -149,7 +149,8 @@ class _Run:
             population=Population(),
         )
         if plan.steps is None:
-            state.total_steps = self._steps_within_budget(state)
+            none = plan.most_steps == 0
+            state.total_steps = 0 if none else self._steps_within_budget(state)
         state.seconds = self._seconds()
         return state
 
@@ -160,7 +161,6 @@ class _Run:
             state,
             g_prime=copy.deepcopy(state.g_prime),
             population=Population(),
-            total_steps=_UNKNOWN,
         )
         trial.optimizer = new_optimizer(trial.g_prime, plan)
         surrogate = warm = 0.0
@@ -220,8 +220,8 @@ class _Run:
         warm_trials = self._warm_trials(state)
         if plan.warm_start == "surrogates" and (state.trial < warm_trials or plan.keep_surrogates):
             self._use_surrogates(state, surrogate_share(state.total_steps, plan.surrogate_steps))
-        if plan.textures and plan.warm_start == "none" and not state.curve:
-            self._select(state)  # textures protect as they are: Algorithm 2 has to do better
+        if plan.starts_protected and trials and not state.curve:
+            self._select(state)  # Algorithm 2 has to do better
         saved = time.monotonic()
         while state.trial < trials:
             count = min(plan.steps_per_trial, state.total_steps - state.steps)
@@ -383,13 +383,14 @@ class _Run:
         if self.figures is not None:  # read here, not at every step: it waits for the device
             self.metrics["victim_loss"] = float(self.figures.victim_loss)
             self.metrics["outer"] = float(self.figures.outer)
-        measuring = state.total_steps in (0, _UNKNOWN)
+        measuring = state.total_steps == _UNKNOWN
+        done = state.steps / state.total_steps if state.total_steps else 1.0
         self.on_progress(
             Progress(
                 phase="measuring" if measuring else phase,
                 step=0 if measuring else state.steps,
                 steps=0 if measuring else state.total_steps,
-                fraction=0.0 if measuring else state.steps / state.total_steps,
+                fraction=0.0 if measuring else done,
                 seconds=self._seconds(),
                 metrics=dict(self.metrics),
             )

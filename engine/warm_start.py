@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy
 from engine.algorithm2 import StepFigures, protected
 from engine.autoregressive import class_textures
 from engine.evaluation.augmentation import augment
-from engine.generators import patterns_of, textures_of
+from engine.generators import patterns_of, silence, textures_of
 from engine.plan import TrainingPlan
 from engine.randomness import derived_seed
 from engine.tensors import as_float, channels_last
@@ -92,6 +92,8 @@ def start_classes(
         draw = np.random.default_rng(derived_seed(plan.seed, "textures"))
         tiles = class_textures(len(carried), train[0].shape[1], draw)
         textures_of(g).start_from(plan.textures * tiles)
+    if plan.starts_protected:
+        silence(g)
 
 
 def companion(surrogates: list[nn.Module], carried: Tensor) -> Callable[[Tensor, Tensor], Tensor]:

@@ -49,7 +49,7 @@ class Generator(BaseModel):
     image_shape: list[int] = Field(
         description="Height, width and channels of those images. Others must have as many channels."
     )
-    training_steps: int
+    training_steps: int = Field(description="0 if it was drawn and not trained.")
     training_seconds: float
     weights: Weights
     created_at: datetime

@@ -78,15 +78,18 @@ def _estimate(checked: Checked, summary: dict[str, Any], measured: dict[str, flo
     pixels = height * width * channels / 1e6
     images = sum(summary["counts"]["train"].values())
     wishes = checked.options
-    names: list[str] = [f"train/{wishes.recipe}", "protect"]
+    names: list[str] = ["protect"]
     training = float(checked.budget_seconds)
-    step_seconds = BATCH * pixels * speeds.pace(measured, names[0])
+    train = f"train/{wishes.recipe}"
+    step_seconds = BATCH * pixels * speeds.pace(measured, train)
+    steers = checked.label_map is not None
+    most = most_steps(wishes.recipe, shape, wishes.conditioning, steers=steers)
     if wishes.training_steps is not None:
         training = wishes.training_steps * step_seconds
-    else:
-        steers = checked.label_map is not None
-        most = most_steps(wishes.recipe, shape, wishes.conditioning, steers=steers)
-        training = training if most is None else min(training, most * step_seconds)
+    elif most is not None:
+        training = min(training, most * step_seconds)
+    if training:
+        names.append(train)
     evaluating = speeds.pace(measured, "report")
     trainings = 0
     fitting = fitting_victim(shape, len(summary["classes"]), images)

@@ -52,8 +52,9 @@ class _Asked(BaseModel):
     )
     budget_seconds: Annotated[int, Field(strict=True, ge=1), WHOLE] | None = Field(
         default=None,
-        description="How long the generator may train, in seconds. More protects more surely. "
-        "Null: the server's default, unless there are `training_steps`.",
+        description="How long the generator may train, in seconds. More protects more surely; "
+        "the textures that colour images get by default are drawn and need none of it. Null: the "
+        "server's default, unless there are `training_steps`.",
     )
     priority: Annotated[int, Field(strict=True, ge=-10, le=10), WHOLE] = Field(
         default=0,

@@ -289,15 +289,6 @@ def test_class_patterns_start_from_the_differences_of_mean_images():
     np.testing.assert_allclose(start[1], 4 * (means[0] - means[1])[..., 0], atol=0.15)
 
 
-def test_textures_are_scored_before_they_are_trained():
-    images, labels = digits()
-    plan = replace(PLAN, textures=2.0, selections=1)
-    summary = train_generator(images, labels, 3, plan).summary
-    assert [point.steps for point in summary.curve] == [0, summary.steps]
-    best = min(summary.curve, key=lambda point: point.accuracy)
-    assert summary.chosen_trial == best.trial
-
-
 def test_no_more_steps_than_the_plan_has_use_for():
     images, labels = digits()
     plan = replace(PLAN, steps=None, budget_seconds=60.0, most_steps=3)
