@@ -190,7 +190,7 @@ def trained_or_saved(
             )
         say(f"{kept.name} holds a generator of this plan: it is taken")
         return generator
-    say(f"training a generator for {plan.budget_seconds:g} s")
+    say(f"training a generator for {plan.budget_seconds:g} s at most")
     train = dataset.train
     generator = engine.train_generator(train.images, train.labels, dataset.num_classes, plan)
     if kept is not None:
