@@ -212,3 +212,8 @@ class JobOptions(_Wish):
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] = Field(
         default={}, description="Your own notes: up to 16 names with texts, returned as they are."
     )
+
+    @property
+    def trains(self) -> bool:
+        """Whether the owner asks for what only a generator that learns has."""
+        return bool(self.victims or self.generator)

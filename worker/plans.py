@@ -29,7 +29,8 @@ def options_of(job: Job) -> JobOptions:
 def training_plan(job: Job, summary: DatasetSummary) -> TrainingPlan:
     """The plan of the job's generator, fitted to the data.
 
-    The owner sets the length, also of the paper's recipes: a number of steps, or a budget.
+    The owner sets the length, also of the paper's recipes: a number of steps, or a budget. Who
+    names victims or an architecture wants a generator that learns, where the recipe draws one.
     """
     wishes = options_of(job)
     plan = recipe(
@@ -44,6 +45,8 @@ def training_plan(job: Job, summary: DatasetSummary) -> TrainingPlan:
         seed=job.seed,
         budget_seconds=float(job.budget_seconds),
     )
+    if plan.most_steps == 0 and wishes.trains:
+        plan = replace(plan, most_steps=None)
     return replace(
         plan,
         steps=wishes.training_steps,

@@ -84,6 +84,8 @@ def _estimate(checked: Checked, summary: dict[str, Any], measured: dict[str, flo
     step_seconds = BATCH * pixels * speeds.pace(measured, train)
     steers = checked.label_map is not None
     most = most_steps(wishes.recipe, shape, wishes.conditioning, steers=steers)
+    if most == 0 and wishes.trains:
+        most = None
     if wishes.training_steps is not None:
         training = wishes.training_steps * step_seconds
     elif most is not None:

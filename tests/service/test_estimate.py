@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select
 
 from core import speeds
 from core.database import transaction
-from core.tables import Job, Speed, Step
+from core.tables import Dataset, Job, Speed, Step
 from tests.service.played import Owner, problem
 
 
@@ -60,6 +60,27 @@ def test_an_estimate_follows_what_was_measured_and_starts_nothing(
     with transaction() as session:
         assert session.scalar(select(func.count()).select_from(Step)) == before
         assert session.scalar(select(Job.id).where(Job.tenant_id == owner.tenant_id)) is None
+
+
+def test_textures_take_no_training_unless_a_generator_is_to_learn(
+    owner: Owner, ready_dataset: dict[str, Any]
+) -> None:
+    with transaction() as session:
+        dataset = session.get_one(Dataset, ready_dataset["id"])
+        assert dataset.summary is not None
+        dataset.summary = dataset.summary | {"image_shape": [32, 32, 3]}
+        for name in ("protect", "evaluate/five-conv-cnn", "report"):
+            speeds.note(session, name, 1.0, 1.0)
+
+    def ask(**more: Any) -> dict[str, Any]:
+        asked = {"dataset_id": ready_dataset["id"], "epsilon": "8/255", "budget_seconds": 30} | more
+        return dict(owner.api.post("/v1/jobs/estimate", json=asked).json())
+
+    drawn = ask()
+    assert (drawn["seconds"]["training"], drawn["measured"]) == (0, True)
+    for wish in ({"recipe": "robust"}, {"generator": "unet"}, {"label_map": "shift"}):
+        trained = ask(**wish)
+        assert (trained["seconds"]["training"], trained["measured"]) == (30, False)
 
 
 def test_it_refuses_what_a_job_is_refused_for(owner: Owner, ready_dataset: dict[str, Any]) -> None:

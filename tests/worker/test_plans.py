@@ -1,5 +1,6 @@
 """What owners ask for reaches the engine."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,6 +37,14 @@ def test_a_job_that_asks_for_nothing_gets_the_recipe() -> None:
     assert (
         training_plan(Job(epsilon="8/255", seed=7, budget_seconds=30, options={}), DIGITS) == plan
     )
+
+
+@pytest.mark.parametrize("wish", [{"generator": "unet"}, {"victims": ["small-strided"]}])
+def test_who_asks_for_a_generator_that_learns_gets_one(wish: dict[str, Any]) -> None:
+    photos = replace(DIGITS, image_shape=(32, 32, 3))
+    assert training_plan(job(), photos).most_steps == 0
+    assert training_plan(job(**wish), photos).most_steps is None
+    assert training_plan(job(**wish), DIGITS).most_steps == 400
 
 
 def test_every_wish_is_in_the_plan() -> None:

@@ -177,6 +177,26 @@ def test_a_training_goes_on_as_it_began_although_its_recipe_is_another_now(
     assert TrainingPlan.from_json(job.evaluation["plan"]) == began
 
 
+def test_colour_images_get_textures_without_any_step(
+    upload: Callable[[Arrays], Dataset], arrays: Arrays, store: ObjectStore
+) -> None:
+    grays = {name: arrays[name] for name in ("x_train", "x_test")}
+    colour = arrays | {name: np.stack([gray] * 3, axis=-1) for name, gray in grays.items()}
+    evaluation = {"victims": [{"victim": "small-strided", "epochs": 1}], "countermeasures": []}
+    nothing = {"recipe": "auto", "training_steps": None, "conditioning": None, "victims": None}
+    job = finish(new_job(upload(colour), evaluation=evaluation, **nothing), "train")
+    assert job.evaluation is not None
+    assert job.evaluation["plan"]["most_steps"] == 0
+    with transaction() as session:
+        kept = session.scalars(select(Generator).where(Generator.job_id == job.id)).one()
+    assert kept.training["summary"]["steps"] == 0
+    with np.load(io.BytesIO(artifacts(job, store)["protected.npz"])) as protected:
+        moved = np.abs(protected["x_train"].astype(int) - colour["x_train"])
+    # A texture of +51 or -51 everywhere, as far as there is room; tanh(2) of epsilon.
+    inside = (colour["x_train"] >= 51) & (colour["x_train"] <= 204)
+    assert set(np.unique(moved[inside])) == {round(51 * np.tanh(2.0))}
+
+
 def test_a_baseline_is_trained_before_anything_is_protected(dataset: Dataset) -> None:
     job_id = new_job(dataset)
     payload = {"side": "clean", "seed": 0, **asdict(Learner("small-strided", epochs=1))}
