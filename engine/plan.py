@@ -81,7 +81,8 @@ class TrainingPlan:
             mapped to itself is not targeted.
         untargeted: what becomes of classes that are not targeted beside others that are: "confuse"
             treats them under equation (4), "leave" keeps their own label as eta does under (6).
-        seed: decides the split, the mini-batches, every initial weight.
+        seed: decides the split, the mini-batches, every initial weight and, with the images
+            themselves, the textures.
         budget_seconds: wall-clock aim of the whole training. See `engine.train_generator`.
         steps: number of training steps; None derives it from the budget and the measured speed.
         most_steps: as many at most, however large the budget; None has no such bound. 0 leaves an

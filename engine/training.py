@@ -131,7 +131,7 @@ class _Run:
         g_prime = seeded_module(
             lambda: new_generator(plan, channels, self.num_classes), plan.seed, "generator"
         ).to(self.device)
-        start_classes(g_prime, plan, self.train, self.carried)
+        start_classes(g_prime, plan, self.train, self.carried, self.data)
         state = TrainingState(
             plan=plan,
             data=self.data,

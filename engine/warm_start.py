@@ -76,20 +76,24 @@ def class_differences(
 
 
 def start_classes(
-    g: nn.Module, plan: TrainingPlan, train: tuple[Tensor, Tensor], carried: Tensor
+    g: nn.Module, plan: TrainingPlan, train: tuple[Tensor, Tensor], carried: Tensor, secret: str
 ) -> None:
     """Give a fresh generator the patterns and textures that the plan lets its classes start from.
+
+    Textures are drawn from seed and secret. From the seed alone, which may well be the default,
+    whoever receives the images could draw them too, and take them away again.
 
     Args:
         g: from `engine.trained.new_generator`, for the same plan; changed.
         plan: see its `patterns` and `textures`.
         train: images uint8 (N, C, H, W), labels int64 (N,).
         carried: (K, K) from `features_to_carry`.
+        secret: what only the owner of the images has, such as their fingerprint.
     """
     if plan.patterns:
         patterns_of(g).start_from(plan.patterns * class_differences(train, carried))
     if plan.textures:
-        draw = np.random.default_rng(derived_seed(plan.seed, "textures"))
+        draw = np.random.default_rng(derived_seed(plan.seed, "textures", secret))
         tiles = class_textures(len(carried), train[0].shape[1], draw)
         textures_of(g).start_from(plan.textures * tiles)
     if plan.starts_protected:

@@ -62,3 +62,14 @@ def test_they_are_scored_before_they_are_trained(steps):
 def test_what_needs_training_gets_a_step(change):
     with pytest.raises(PlanError, match="most_steps"):
         replace(PLAN, most_steps=0, **change)
+
+
+def test_whoever_knows_the_seed_does_not_know_the_textures():
+    images, labels = noise()
+    plan = replace(PLAN, most_steps=0)
+    tiles = [
+        textures_of(train_generator(x, labels, 3, plan).network).tiles
+        for x in (images, images, np.flip(images, axis=0).copy())
+    ]
+    assert torch.equal(tiles[0], tiles[1])
+    assert not torch.equal(tiles[0], tiles[2])
