@@ -78,10 +78,11 @@ def most_steps(
         steers: whether there is a label map.
     """
     small_and_gray = shape[2] == 1 and max(shape[:2]) <= 64
-    bounded = {"auto", "robust"} if small_and_gray else {"auto", "fast"}
-    if recipe not in bounded or conditioning == "none" or steers:
+    if conditioning == "none" or steers:
         return None
-    return 400 if small_and_gray else 0
+    if small_and_gray and recipe in {"auto", "robust"}:
+        return 400
+    return 0 if shape[2] == 3 and recipe in {"auto", "fast"} else None
 
 
 def is_applicable(name: Countermeasure, victim: Network | Classical, channels: int) -> bool:

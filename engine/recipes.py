@@ -106,16 +106,17 @@ def fast(data: Data) -> TrainingPlan:
     """Ours: what leaves least to a learner who just trains.
 
     Small gray images: class patterns and surrogates' features first, Algorithm 2 on top. Colour
-    images get class textures, drawn and not trained: they leave victims of every family at chance,
-    where Algorithm 2, which goes on from them if steps are asked for, protects less against victims
-    other than its own.
+    images get class textures, drawn and not trained: they left victims of every family that was
+    tried at chance, where Algorithm 2, which goes on from them if steps are asked for, protected
+    less against victims other than its own. For large gray images, of which less is known, it goes
+    on if the held-out part prefers what it makes.
     """
     if _is_small_and_gray(data):
         return _from_surrogates(data)
     return replace(
         _ours(data),
         textures=2.0,
-        most_steps=0,
+        most_steps=0 if data.shape[2] == 3 else None,
         victims=("five-conv-cnn",),
         augmentation="crop-flip",
     )
