@@ -16,6 +16,11 @@ class Pace:
     selection: float
 
 
+def mixed(warm: float, bilevel: float, warm_fraction: float) -> float:
+    """Seconds of a step on average, where that share of the steps is the warm start's."""
+    return warm_fraction * warm + (1.0 - warm_fraction) * bilevel
+
+
 def surrogate_share(total_steps: int, surrogate_steps: int) -> float:
     """Share of the plan's surrogate steps that a training of `total_steps` gives them.
 

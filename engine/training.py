@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.algorithm2 import StepFigures, TrialSettings, run_trial
-from engine.budget import Pace, steps_within, surrogate_share
+from engine.budget import Pace, mixed, steps_within, surrogate_share
 from engine.checkpoint import TrainingState, fingerprint, new_optimizer
 from engine.checks import check_images
 from engine.frozen import Frozen
@@ -33,7 +33,7 @@ _CHECKPOINT_EVERY_SECONDS = 10.0
 _TELL_EVERY_SECONDS = 0.3
 _PARTS = 10  # of a selection, of which that measurement does one
 _PROBE = 30  # steps of surrogates in that measurement
-_UNKNOWN = 10**9  # steps of a training whose speed is still being measured
+_UNKNOWN = -1  # steps of a training whose speed is still being measured
 
 
 def train_generator(
@@ -148,20 +148,17 @@ class _Run:
             curve=[],
             population=Population(),
         )
-        if plan.steps is None:
-            none = plan.most_steps == 0
-            state.total_steps = 0 if none else self._steps_within_budget(state)
+        if plan.most_steps == 0 and plan.steps is None:
+            state.total_steps = 0
+        elif plan.steps is None:
+            state.total_steps = self._steps_within_budget(state)
         state.seconds = self._seconds()
         return state
 
     def _steps_within_budget(self, state: TrainingState) -> int:
         """Measure a few steps of each kind and one selection on copies, and fit the budget."""
         plan = self.plan
-        trial = replace(
-            state,
-            g_prime=copy.deepcopy(state.g_prime),
-            population=Population(),
-        )
+        trial = replace(state, g_prime=copy.deepcopy(state.g_prime), population=Population())
         trial.optimizer = new_optimizer(trial.g_prime, plan)
         surrogate = warm = 0.0
         if plan.warm_start == "surrogates":
@@ -181,7 +178,7 @@ class _Run:
         self._score(trial, 1 / _PARTS)
         pace = Pace(
             surrogate=surrogate,
-            step=bilevel if not warm else _mixed(warm, bilevel, plan.warm_fraction),
+            step=bilevel if not warm else mixed(warm, bilevel, plan.warm_fraction),
             selection=_PARTS * (time.monotonic() - before),
         )
         steps = steps_within(
@@ -395,7 +392,3 @@ class _Run:
                 metrics=dict(self.metrics),
             )
         )
-
-
-def _mixed(warm: float, bilevel: float, warm_fraction: float) -> float:
-    return warm_fraction * warm + (1.0 - warm_fraction) * bilevel

@@ -100,16 +100,26 @@ def test_an_attempt_without_its_fork_server_is_killed_and_the_next_has_another(
     launcher: Launcher, attempt: Attempt, claim: steps.Claim
 ) -> None:
     assert attempt.pid is not None
-    server = psutil.Process(attempt.pid).ppid()
-    os.kill(server, signal.SIGKILL)
+    os.kill(psutil.Process(attempt.pid).ppid(), signal.SIGKILL)
     assert attempt.wait(PATIENCE_SECONDS) == -signal.SIGKILL
     attempt.kill()
     following = launcher.start(claim)
-    assert launcher.warm_up().process.pid != server
-    following.terminate()  # while its server imports: it has not begun
-    assert following.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+    while following.pid is None:
+        assert following.wait(PATIENCE_SECONDS) is None
     following.kill()
     following.close()
+    assert following.returncode == -signal.SIGKILL
+
+
+def test_an_attempt_that_has_not_begun_can_be_stopped(
+    launcher: Launcher, claim: steps.Claim
+) -> None:
+    launcher.close()
+    attempt = launcher.start(claim)
+    attempt.terminate()
+    assert attempt.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+    attempt.kill()
+    attempt.close()
 
 
 def test_a_fork_server_that_imports_ends_with_its_supervisor(servers: Settings) -> None:
